@@ -1,0 +1,7 @@
+//! HTTP requests that functions make to the outside.
+
+mod client;
+mod policy;
+
+pub use client::{HttpClient, HttpClientError};
+pub use policy::EgressPolicy;

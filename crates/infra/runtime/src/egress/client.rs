@@ -1,0 +1,208 @@
+//! The client behind a function's HTTP requests: bounded in time, size, redirections and reach.
+
+use std::error::Error;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use mu_abi::{HttpError, HttpMethod, HttpRequest, Response, Status, Version};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect;
+use url::{Host, Url};
+
+use super::policy::EgressPolicy;
+use crate::wasm::header_text;
+
+/// The time to connect, and the time in which an answer must be complete. The deadline of the invocation may be
+/// shorter, and ends the request as well.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The largest answer that is passed to a function, in bytes.
+const RESPONSE_BYTES_MAX: usize = 6 << 20;
+
+const REDIRECTS_MAX: usize = 10;
+
+/// Idle connections kept for each host. They are shared by all functions: a connection carries no identity.
+const IDLE_PER_HOST: usize = 4;
+
+/// Sends the HTTP requests of functions.
+#[derive(Clone, Debug)]
+pub struct HttpClient {
+    client: reqwest::Client,
+    policy: EgressPolicy,
+}
+
+impl HttpClient {
+    /// A client that reaches what `policy` permits.
+    ///
+    /// # Errors
+    /// When the system's certificates cannot be used.
+    ///
+    /// # Panics
+    /// When no process-wide `rustls` crypto provider is installed, which the binary does first of all.
+    pub fn new(policy: EgressPolicy) -> Result<Self, HttpClientError> {
+        let client = reqwest::Client::builder()
+            .dns_resolver(Arc::new(PermittedAddresses(policy)))
+            .redirect(redirect::Policy::custom(move |attempt| follow(attempt, policy)))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT)
+            .pool_max_idle_per_host(IDLE_PER_HOST)
+            // The node's own environment must not decide where functions connect to.
+            .no_proxy()
+            .user_agent(concat!("mu/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(HttpClientError)?;
+        Ok(Self { client, policy })
+    }
+
+    /// Sends one request of a function and reads the whole answer.
+    pub(crate) async fn send(&self, request: HttpRequest) -> Result<Response, HttpError> {
+        let url = Url::parse(&request.url).map_err(|e| HttpError::Builder(format!("url {:?}: {e}", request.url)))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(HttpError::Builder(format!("url {:?}: only http and https are possible", request.url)));
+        }
+        if let Some(refusal) = refusal_of_literal(&url, self.policy) {
+            return Err(HttpError::Request(refusal));
+        }
+        let outgoing = self
+            .client
+            .request(method(request.method), url)
+            .headers(headers(&request)?)
+            .version(version(request.version)?)
+            .body(request.body);
+        let response = outgoing.send().await.map_err(|error| convert(&error))?;
+        read(response).await
+    }
+}
+
+/// The client of functions cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("setting up the HTTP client of functions: {0}")]
+pub struct HttpClientError(#[source] reqwest::Error);
+
+async fn read(mut response: reqwest::Response) -> Result<Response, HttpError> {
+    let too_large = || HttpError::Body(format!("the response is larger than {RESPONSE_BYTES_MAX} bytes"));
+    if response.content_length().is_some_and(|length| length > RESPONSE_BYTES_MAX as u64) {
+        return Err(too_large());
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| convert(&error))? {
+        if body.len() + chunk.len() > RESPONSE_BYTES_MAX {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let headers = response.headers().iter().map(|(name, value)| header_text(name, value)).collect();
+    Ok(Response { status: Status::from(response.status().as_u16()), headers, body })
+}
+
+// === Reach ===
+
+/// Resolves names to the permitted ones among their addresses.
+struct PermittedAddresses(EgressPolicy);
+
+impl Resolve for PermittedAddresses {
+    fn resolve(&self, name: Name) -> Resolving {
+        let policy = self.0;
+        Box::pin(async move {
+            let all: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let permitted: Vec<SocketAddr> = all.into_iter().filter(|address| policy.permits(address.ip())).collect();
+            if permitted.is_empty() {
+                return Err(refusal(name.as_str()).into());
+            }
+            Ok(Box::new(permitted.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// Addresses written out in a URL are not resolved, so they are judged here.
+fn refusal_of_literal(url: &Url, policy: EgressPolicy) -> Option<String> {
+    let address = match url.host()? {
+        Host::Ipv4(v4) => IpAddr::V4(v4),
+        Host::Ipv6(v6) => IpAddr::V6(v6),
+        Host::Domain(_) => return None,
+    };
+    (!policy.permits(address)).then(|| refusal(&address.to_string()))
+}
+
+fn refusal(host: &str) -> String {
+    format!(
+        "connecting to {host} is not permitted: functions reach public addresses only, \
+         unless the operator allows private ones (mu run --allow-private-network)"
+    )
+}
+
+fn follow(attempt: redirect::Attempt<'_>, policy: EgressPolicy) -> redirect::Action {
+    if attempt.previous().len() > REDIRECTS_MAX {
+        return attempt.error(format!("more than {REDIRECTS_MAX} redirections"));
+    }
+    match refusal_of_literal(attempt.url(), policy) {
+        Some(refusal) => attempt.error(refusal),
+        None => attempt.follow(),
+    }
+}
+
+// === Conversions ===
+
+fn method(method: HttpMethod) -> Method {
+    match method {
+        HttpMethod::Get => Method::GET,
+        HttpMethod::Head => Method::HEAD,
+        HttpMethod::Post => Method::POST,
+        HttpMethod::Put => Method::PUT,
+        HttpMethod::Patch => Method::PATCH,
+        HttpMethod::Delete => Method::DELETE,
+        HttpMethod::Options => Method::OPTIONS,
+    }
+}
+
+/// Functions built against the first SDK always name a version; up to HTTP/1.1 it only says what they can read, and
+/// the connection decides.
+fn version(version: Version) -> Result<http::Version, HttpError> {
+    match version {
+        Version::Http09 | Version::Http10 | Version::Http11 => Ok(http::Version::HTTP_11),
+        Version::Http2 => Ok(http::Version::HTTP_2),
+        Version::Http3 => Err(HttpError::Builder("HTTP/3 is not supported".to_owned())),
+    }
+}
+
+fn headers(request: &HttpRequest) -> Result<HeaderMap, HttpError> {
+    let mut headers = HeaderMap::with_capacity(request.headers.len());
+    for header in &request.headers {
+        let invalid = |_| HttpError::Builder(format!("header {:?} is not valid in HTTP", header.name));
+        let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| invalid(()))?;
+        let value = HeaderValue::from_bytes(header.value.as_bytes()).map_err(|_| invalid(()))?;
+        headers.try_append(name, value).map_err(|_| HttpError::Builder("too many headers".to_owned()))?;
+    }
+    Ok(headers)
+}
+
+fn convert(error: &reqwest::Error) -> HttpError {
+    let text = with_causes(error);
+    if error.is_builder() {
+        HttpError::Builder(text)
+    } else if error.is_redirect() {
+        HttpError::Redirect(text)
+    } else if error.is_timeout() {
+        HttpError::Request(format!("the server did not answer in time: {text}"))
+    } else if error.is_body() {
+        HttpError::Body(text)
+    } else if error.is_decode() {
+        HttpError::Decode(text)
+    } else {
+        HttpError::Request(text)
+    }
+}
+
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

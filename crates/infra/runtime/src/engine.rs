@@ -1,0 +1,36 @@
+//! The port between the services and whatever runs code.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mu_abi::{DbReply, DbRequest, StorageReply, StorageRequest};
+
+use crate::{Artifact, Call, LoadError, Outcome};
+
+/// Runs one kind of artifact.
+#[async_trait]
+pub trait Engine: Send + Sync {
+    /// Checks an artifact and makes it ready to run: afterwards its first call needs no compilation.
+    ///
+    /// # Errors
+    /// When the artifact cannot run here; the error names what is wrong with it.
+    async fn load(&self, artifact: Artifact, memory_limit_bytes: u64) -> Result<Arc<dyn Program>, LoadError>;
+}
+
+/// A loaded artifact. Dropping the last reference frees what it holds; executions under way are not disturbed.
+#[async_trait]
+pub trait Program: Send + Sync {
+    /// Runs one call in a fresh instance. Dropping the future stops the guest.
+    async fn run(&self, call: Call) -> Outcome;
+}
+
+/// What a running guest may ask of the node: always within the stack it belongs to. Failures are part of the replies,
+/// because the guest is told of them. What was used is counted by the implementation.
+#[async_trait]
+pub trait Services: Send + Sync {
+    /// A muDB operation.
+    async fn db(&self, request: DbRequest) -> DbReply;
+
+    /// A mu Storage operation.
+    async fn storage(&self, request: StorageRequest) -> StorageReply;
+}

@@ -1,0 +1,20 @@
+//! The engine port and the wasm engine: isolation, metering, limits.
+//!
+//! A service sees three things: an [`Engine`] turns an [`Artifact`] into a [`Program`]; a [`Program`] runs one
+//! [`Call`] and answers with an [`Outcome`]; while it runs, it asks the node for data through [`Services`].
+
+mod artifact;
+mod call;
+mod egress;
+mod engine;
+mod error;
+mod message;
+mod wasm;
+
+pub use artifact::{Artifact, ArtifactSource, ContentHash};
+pub use call::{Call, ExecutionUsage, Limits, Outcome};
+pub use egress::{EgressPolicy, HttpClient, HttpClientError};
+pub use engine::{Engine, Program, Services};
+pub use error::{Failure, LoadError};
+pub use message::{Body, BodyError, Request, Response, collect_body, empty_body, full_body};
+pub use wasm::{StartError, WasmConfig, WasmEngine};

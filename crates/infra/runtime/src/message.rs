@@ -1,0 +1,123 @@
+//! Requests and responses as they travel inside a node: HTTP's types, with bodies that stream.
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, StatusCode};
+use http_body::Body as _;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty, Full};
+
+/// A body of a request or response; data arrives in chunks.
+pub type Body = UnsyncBoxBody<Bytes, BodyError>;
+
+/// Why a body could not be read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The body is larger than this many bytes.
+    #[error("the body is larger than {limit_bytes} bytes")]
+    TooLarge {
+        /// The most bytes that would have been accepted.
+        limit_bytes: u64,
+    },
+    /// The sender paused for longer than it may.
+    #[error("the sender of the body was silent for too long")]
+    Stalled,
+    /// The connection failed.
+    #[error("reading the body: {0}")]
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A request to a handler.
+#[derive(Debug)]
+pub struct Request {
+    /// One of the seven methods a route can name.
+    pub method: Method,
+    /// The path below the gateway, as the client wrote it (percent-encoded), with its leading slash.
+    pub path: String,
+    /// Values of the route's `{parameters}`, percent-decoded.
+    pub path_params: Vec<(String, String)>,
+    /// The query's pairs in their order, percent-decoded, repeated keys kept.
+    pub query: Vec<(String, String)>,
+    /// Headers, repeated ones kept.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Body,
+}
+
+/// A handler's answer.
+#[derive(Debug)]
+pub struct Response {
+    /// The status code.
+    pub status: StatusCode,
+    /// Headers, repeated ones kept.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Body,
+}
+
+/// A body without data.
+#[must_use]
+pub fn empty_body() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body that is in memory already.
+#[must_use]
+pub fn full_body(data: impl Into<Bytes>) -> Body {
+    Full::new(data.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// Reads a body to its end, into one buffer of at most `limit_bytes`.
+///
+/// # Errors
+/// [`BodyError::TooLarge`] as soon as the body is known to exceed the limit, without reading the rest of it.
+pub async fn collect_body(mut body: Body, limit_bytes: u64) -> Result<Bytes, BodyError> {
+    let too_large = BodyError::TooLarge { limit_bytes };
+    if body.size_hint().lower() > limit_bytes {
+        return Err(too_large);
+    }
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    let mut total_bytes = 0_u64;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        total_bytes = total_bytes.saturating_add(data.len() as u64);
+        if total_bytes > limit_bytes {
+            return Err(too_large);
+        }
+        // Most bodies arrive in one piece, which is then passed on as it is.
+        if first.is_empty() {
+            first = data;
+        } else {
+            rest.extend_from_slice(&data);
+        }
+    }
+    if rest.is_empty() {
+        return Ok(first);
+    }
+    let mut whole = BytesMut::with_capacity(first.len() + rest.len());
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&rest);
+    Ok(whole.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::StreamBody;
+
+    use super::*;
+
+    fn chunked(chunks: &'static [&'static str]) -> Body {
+        let frames = chunks.iter().map(|c| Ok(http_body::Frame::data(Bytes::from_static(c.as_bytes()))));
+        StreamBody::new(futures_util::stream::iter(frames)).boxed_unsync()
+    }
+
+    #[tokio::test]
+    async fn collects_chunks_within_the_limit() {
+        assert_eq!(collect_body(chunked(&["ab", "", "cd", "e"]), 5).await.unwrap(), "abcde");
+        assert_eq!(collect_body(empty_body(), 0).await.unwrap(), "");
+        for (body, limit_bytes) in [(chunked(&["ab", "cd"]), 3), (full_body("abcd"), 3)] {
+            let error = collect_body(body, limit_bytes).await.unwrap_err();
+            assert!(matches!(error, BodyError::TooLarge { limit_bytes: 3 }));
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The log of one invocation, bounded in size.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use mu_env::{Env, InvocationId};
+
+use crate::{Level, LogRecord, LogSink, LogSource};
+
+/// Writes the lines of one invocation to the node's [`LogSink`], and stops with a notice when the invocation has
+/// written more than its limit.
+pub struct InvocationLog {
+    env: Env,
+    sink: Arc<dyn LogSink>,
+    invocation: InvocationId,
+    stack: Arc<str>,
+    function: Arc<str>,
+    limit_bytes: usize,
+    written_bytes: AtomicUsize,
+    is_cut: AtomicBool,
+}
+
+impl InvocationLog {
+    /// A log for `invocation` of `function` in `stack`; at most `limit_bytes` of text reach `sink`.
+    #[must_use]
+    pub fn new(
+        env: Env,
+        sink: Arc<dyn LogSink>,
+        invocation: InvocationId,
+        stack: Arc<str>,
+        function: Arc<str>,
+        limit_bytes: usize,
+    ) -> Self {
+        let (written_bytes, is_cut) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Self { env, sink, invocation, stack, function, limit_bytes, written_bytes, is_cut }
+    }
+
+    /// Writes a line of the guest. Past the limit the line is dropped, and the first one dropped leaves a notice.
+    pub fn write(&self, source: LogSource, level: Level, message: String) {
+        let written = self.written_bytes.fetch_add(message.len(), Ordering::Relaxed);
+        if written.saturating_add(message.len()) <= self.limit_bytes {
+            self.send(source, level, message);
+        } else if !self.is_cut.swap(true, Ordering::Relaxed) {
+            let notice = format!("log cut: this invocation wrote more than its limit of {} bytes", self.limit_bytes);
+            self.send(LogSource::Runtime, Level::Warn, notice);
+        }
+    }
+
+    /// Writes a line of the runtime itself, which the limit does not cut: it tells the author why a call failed.
+    pub fn write_runtime(&self, level: Level, message: String) {
+        self.send(LogSource::Runtime, level, message);
+    }
+
+    fn send(&self, source: LogSource, level: Level, message: String) {
+        self.sink.write(LogRecord {
+            time: self.env.now(),
+            invocation: self.invocation,
+            stack: Arc::clone(&self.stack),
+            function: Arc::clone(&self.function),
+            level,
+            source,
+            message,
+        });
+    }
+}
+
+impl fmt::Debug for InvocationLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InvocationLog").field("invocation", &self.invocation).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use mu_env::Timestamp;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<(LogSource, String)>>);
+
+    impl LogSink for Kept {
+        fn write(&self, record: LogRecord) {
+            self.0.lock().unwrap().push((record.source, record.message));
+        }
+    }
+
+    #[test]
+    fn a_log_is_cut_once_with_a_notice() {
+        let env = Env::simulated(1, Timestamp::from_micros(0));
+        let kept = Arc::new(Kept::default());
+        let id = env.new_invocation_id();
+        let log = InvocationLog::new(env, Arc::clone(&kept) as Arc<dyn LogSink>, id, "s".into(), "f".into(), 10);
+        for _ in 0..4 {
+            log.write(LogSource::Function, Level::Info, "12345".to_owned());
+        }
+        log.write_runtime(Level::Error, "still heard".to_owned());
+        let notice = "log cut: this invocation wrote more than its limit of 10 bytes";
+        let expected = [
+            (LogSource::Function, "12345"),
+            (LogSource::Function, "12345"),
+            (LogSource::Runtime, notice),
+            (LogSource::Runtime, "still heard"),
+        ];
+        let kept = kept.0.lock().unwrap();
+        assert_eq!(kept.iter().map(|(s, m)| (*s, m.as_str())).collect::<Vec<_>>(), expected);
+    }
+}
