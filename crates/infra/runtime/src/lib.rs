@@ -17,4 +17,4 @@ pub use egress::{EgressPolicy, HttpClient, HttpClientError};
 pub use engine::{Engine, Program, Services};
 pub use error::{Failure, LoadError};
 pub use message::{Body, BodyError, Request, Response, collect_body, empty_body, full_body};
-pub use wasm::{StartError, WasmConfig, WasmEngine};
+pub use wasm::{StartError, WasmConfig, WasmEngine, metered_settings};

@@ -25,6 +25,7 @@ use crate::wasm::cache::ModuleCache;
 use crate::wasm::compute::ComputePool;
 use crate::wasm::program::WasmProgram;
 pub(crate) use crate::wasm::program::header_text;
+pub use crate::wasm::settings::metered_settings;
 use crate::wasm::ticker::Ticker;
 use crate::{Artifact, Engine, HttpClient, LoadError, Program};
 

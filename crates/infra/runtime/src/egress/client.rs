@@ -206,3 +206,98 @@ fn with_causes(error: &dyn Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use mu_abi::Header;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    fn client(policy: EgressPolicy) -> HttpClient {
+        // Another test of this process may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        HttpClient::new(policy).unwrap()
+    }
+
+    fn request(url: &str) -> HttpRequest {
+        HttpRequest {
+            method: HttpMethod::Post,
+            url: url.to_owned(),
+            headers: Vec::new(),
+            body: b"the body".to_vec(),
+            version: Version::Http11,
+        }
+    }
+
+    /// Answers one connection with `response`, and tells what it was asked.
+    async fn server(response: Vec<u8>) -> (String, tokio::task::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/path?q=1", listener.local_addr().unwrap());
+        let answering = tokio::spawn(async move {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"the body") {
+                assert_ne!(connection.read_buf(&mut asked).await.unwrap(), 0);
+            }
+            connection.write_all(&response).await.unwrap();
+            String::from_utf8(asked).unwrap()
+        });
+        (url, answering)
+    }
+
+    #[tokio::test]
+    async fn private_addresses_are_refused_whether_literal_or_resolved() {
+        let client = client(EgressPolicy::PublicOnly);
+        for host in ["127.0.0.1", "[::1]", "localhost", "169.254.169.254", "[::ffff:10.0.0.1]", "2130706433", "0x7f.1"]
+        {
+            let error = client.send(request(&format!("http://{host}:9/"))).await.unwrap_err();
+            let HttpError::Request(message) = error else { panic!("{host}: {error:?}") };
+            assert!(message.contains("is not permitted"), "{host}: {message}");
+        }
+    }
+
+    #[tokio::test]
+    async fn urls_that_cannot_be_sent_are_named() {
+        let client = client(EgressPolicy::Anywhere);
+        for (url, expected) in [
+            ("no url", "url \"no url\": relative URL without a base"),
+            ("file:///etc/passwd", "url \"file:///etc/passwd\": only http and https are possible"),
+        ] {
+            assert_eq!(client.send(request(url)).await, Err(HttpError::Builder(expected.to_owned())));
+        }
+        let mut bad_header = request("http://127.0.0.1:9/");
+        bad_header.headers = vec![Header::new("a b", "c")];
+        assert!(matches!(client.send(bad_header).await, Err(HttpError::Builder(_))));
+    }
+
+    #[tokio::test]
+    async fn everything_of_a_response_arrives() {
+        let response = b"HTTP/1.1 299 Odd\r\nset-cookie: a=1\r\nset-cookie: b=2\r\nx-latin: caf\xe9\r\ncontent-length: 2\r\n\r\nhi";
+        let (url, answering) = server(response.to_vec()).await;
+        let response = client(EgressPolicy::Anywhere).send(request(&url)).await.unwrap();
+        assert_eq!(response.status, Status::from(299));
+        let headers: Vec<_> = response.headers.iter().map(|h| (h.name.as_str(), h.value.as_str())).collect();
+        let expected =
+            [("set-cookie", "a=1"), ("set-cookie", "b=2"), ("x-latin", "caf\u{e9}"), ("content-length", "2")];
+        assert_eq!(headers, expected);
+        assert_eq!(response.body, b"hi");
+        // A body is sent even when the function set no headers.
+        let asked = answering.await.unwrap();
+        assert!(asked.starts_with("POST /path?q=1 HTTP/1.1\r\n") && asked.contains("content-length: 8"), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn large_responses_are_refused() {
+        let size = RESPONSE_BYTES_MAX + 1;
+        let declared = format!("HTTP/1.1 200 OK\r\ncontent-length: {size}\r\n\r\n").into_bytes();
+        let mut undeclared = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n".to_vec();
+        undeclared.resize(undeclared.len() + size, b'x');
+        for response in [declared, undeclared] {
+            let (url, _answering) = server(response).await;
+            let error = client(EgressPolicy::Anywhere).send(request(&url)).await.unwrap_err();
+            assert!(matches!(&error, HttpError::Body(message) if message.contains("larger than")), "{error:?}");
+        }
+    }
+}

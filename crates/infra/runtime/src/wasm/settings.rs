@@ -25,10 +25,8 @@ const GUEST_STACK_BYTES: usize = 512 << 10;
 /// An engine for modules of any client: metered, interruptible, pooled.
 pub(super) fn engine(config: &WasmConfig) -> Result<Engine> {
     let mut settings = Config::new();
+    metered_settings(&mut settings);
     settings
-        .consume_fuel(true)
-        .operator_cost(operator_cost())
-        .epoch_interruption(true)
         .max_wasm_stack(GUEST_STACK_BYTES)
         .async_stack_size(FIBER_STACK_BYTES)
         // The same module on the same input executes, and counts, the same on every machine.
@@ -39,6 +37,11 @@ pub(super) fn engine(config: &WasmConfig) -> Result<Engine> {
         .memory_init_cow(true)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(config)));
     Engine::new(&settings)
+}
+
+/// What counting instructions and interrupting guests needs: public so that a benchmark can measure exactly that.
+pub fn metered_settings(settings: &mut Config) {
+    settings.consume_fuel(true).operator_cost(operator_cost()).epoch_interruption(true);
 }
 
 fn pool(config: &WasmConfig) -> PoolingAllocationConfig {
