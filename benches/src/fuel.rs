@@ -21,7 +21,8 @@ pub(crate) fn run(effort: Effort) {
     let wasm = std::fs::read(path).expect("the kernels are checked in");
     let mut log_ratios = 0.0;
     for (kernel, size) in KERNELS {
-        let (mut metered, mut unmetered) = (Kernel::new(&wasm, &metered(), kernel), Kernel::new(&wasm, &bare(), kernel));
+        let (mut metered, mut unmetered) =
+            (Kernel::new(&wasm, &metered(), kernel), Kernel::new(&wasm, &bare(), kernel));
         let (mut metered_us, mut unmetered_us) = (Vec::new(), Vec::new());
         for _ in 0..effort.times(ROUNDS) {
             metered_us.push(time_us(|| metered.run(*size)));

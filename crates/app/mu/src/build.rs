@@ -1,0 +1,252 @@
+//! `mu build`: makes the modules of a project's functions, and only those whose sources have changed.
+
+mod cargo;
+mod lock;
+mod process;
+mod source_hash;
+pub(crate) mod toolchain;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use clap::Args;
+use mu_stack::{Build, FunctionManifest, FunctionName, Manifest};
+
+use crate::build::cargo::RustFunction;
+use crate::build::lock::{Built, LOCK_FILE, Lock};
+use crate::build::process::Stdout;
+use crate::build::source_hash::Sources;
+pub(crate) use crate::build::source_hash::is_made;
+use crate::failure::{Cause, Failure};
+use crate::file;
+use crate::project::Project;
+use crate::terminal::{self, BOLD, DIM, Progress};
+
+/// Build the functions whose sources have changed
+///
+/// A function's sources and how it is built are hashed, and compared with what mu.lock recorded when its module was
+/// made. A module that is checked in beside its sources, with mu.lock, therefore needs no compiler.
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    /// The functions to build [default: all]
+    functions: Vec<FunctionName>,
+    /// The project: a directory with mu.yaml, or one below it
+    #[arg(long, short = 'C', value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+    /// Build also what is up to date
+    #[arg(long, short)]
+    force: bool,
+}
+
+/// Whether a function's module is what its sources make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    UpToDate,
+    Stale,
+}
+
+/// A function, as a build finds it.
+pub(crate) struct FunctionState {
+    pub(crate) freshness: Freshness,
+    pub(crate) is_rust: bool,
+}
+
+/// Which functions are built although they are up to date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Force {
+    No,
+    Yes,
+}
+
+/// What [`build`] tells about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tell {
+    /// Every function.
+    All,
+    /// Those that are built.
+    Built,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let project = Project::find(&arguments.dir)?;
+    let manifest = project.load()?;
+    let only: BTreeSet<&FunctionName> = arguments.functions.iter().collect();
+    for name in &only {
+        if !manifest.functions().any(|function| function.name() == *name) {
+            let names: Vec<&str> = manifest.functions().map(|function| function.name().as_str()).collect();
+            return Err(Failure::new(Cause::Failed, format!("no function is named `{name}`"))
+                .hint(format!("the functions are: {}", names.join(", "))));
+        }
+    }
+    let chosen = manifest.functions().filter(|function| only.is_empty() || only.contains(function.name()));
+    let force = if arguments.force { Force::Yes } else { Force::No };
+    build(&project, &manifest, chosen, force, Tell::All)
+}
+
+/// Builds those of `functions` that need it, and records it in `mu.lock`. Blocking.
+pub(crate) fn build<'m>(
+    project: &Project,
+    manifest: &'m Manifest,
+    functions: impl Iterator<Item = &'m FunctionManifest>,
+    force: Force,
+    tell: Tell,
+) -> Result<(), Failure> {
+    let root = project.root();
+    let mut lock = read_lock(root)?;
+    lock.retain(|name| manifest.functions().any(|f| f.name().as_str() == name && *f.build() != Build::None));
+    for function in functions {
+        let job = Job { root, function };
+        let state = job.state(&lock)?;
+        let is_wanted = state.freshness == Freshness::Stale || force == Force::Yes;
+        if *function.build() == Build::None || !is_wanted {
+            if tell == Tell::All {
+                terminal::say(format!("{BOLD}{}{BOLD:#} is up to date", function.name()));
+            }
+            continue;
+        }
+        let built = job.build()?;
+        lock.record(function.name().as_str(), built);
+        // After each function, so that a later one's failure does not undo this one's success.
+        write_lock(root, &lock)?;
+    }
+    Ok(())
+}
+
+/// The state of every function of the project.
+pub(crate) fn freshness(project: &Project) -> Result<Vec<FunctionState>, Failure> {
+    let (manifest, lock) = (project.load()?, read_lock(project.root())?);
+    manifest.functions().map(|function| Job { root: project.root(), function }.state(&lock)).collect()
+}
+
+/// What the module and the sources of a function are, as files of the project at `root`.
+pub(crate) fn module_path(root: &Path, function: &FunctionManifest) -> PathBuf {
+    root.join(function.module())
+}
+
+pub(crate) fn source_dir(root: &Path, function: &FunctionManifest) -> PathBuf {
+    root.join(function.source())
+}
+
+fn read_lock(root: &Path) -> Result<Lock, Failure> {
+    Lock::read(root).map_err(|e| {
+        Failure::from_error(Cause::Build, root.display(), &e)
+            .hint(format!("delete {LOCK_FILE} and run `mu build`, which builds everything and writes it anew"))
+    })
+}
+
+fn write_lock(root: &Path, lock: &Lock) -> Result<(), Failure> {
+    lock.write(root).map_err(|e| Failure::from_error(Cause::Build, format!("writing {LOCK_FILE}"), &e))
+}
+
+/// One function to be built.
+struct Job<'a> {
+    root: &'a Path,
+    function: &'a FunctionManifest,
+}
+
+impl Job<'_> {
+    fn state(&self, lock: &Lock) -> Result<FunctionState, Failure> {
+        let is_rust = *self.function.build() == Build::Rust;
+        let module = self.module_hash()?;
+        let build = self.function.build();
+        if *build == Build::None {
+            // Nothing makes it, so it has to be there.
+            return match module {
+                Some(_) => Ok(FunctionState { freshness: Freshness::UpToDate, is_rust }),
+                None => Err(self
+                    .failed(format!("its module {} does not exist", self.function.module()))
+                    .hint("put it there, or say with `lang` or `build` how it is made")),
+            };
+        }
+        let recorded = lock.built(self.function.name().as_str());
+        let is_same = match (recorded, module) {
+            (Some(recorded), Some(module)) => {
+                recorded.module == module && recorded.source == self.sources()?.hash(&definition(build))
+            }
+            _ => false,
+        };
+        Ok(FunctionState { freshness: if is_same { Freshness::UpToDate } else { Freshness::Stale }, is_rust })
+    }
+
+    fn build(&self) -> Result<Built, Failure> {
+        let build = self.function.build();
+        let (started, before) = (Instant::now(), self.sources()?);
+        if before.is_empty() {
+            return Err(self
+                .failed(format!("its source directory {} is missing or empty", self.function.source()))
+                .hint("create it, or name another with `source`"));
+        }
+        self.make(build)?;
+        let module = self.module_hash()?.ok_or_else(|| {
+            self.failed(format!("the build succeeded, but {} does not exist", self.function.module()))
+                .hint("`module` names the file that `build` makes")
+        })?;
+        // A file that was edited during the build may or may not be in the module: it counts as changed.
+        let after = self.sources()?;
+        let source = if before.is_unedited(&after) { &after } else { &before }.hash(&definition(build));
+        let seconds = started.elapsed().as_secs_f32();
+        terminal::say(format!("Built {BOLD}{}{BOLD:#} {DIM}in {seconds:.1} s{DIM:#}", self.function.name()));
+        Ok(Built { source, module })
+    }
+
+    fn make(&self, build: &Build) -> Result<(), Failure> {
+        let progress = Progress::start(format!("Building {BOLD}{}{BOLD:#}", self.function.name()));
+        match build {
+            Build::Rust => {
+                let folder = source_dir(self.root, self.function);
+                let name = self.function.name().as_str();
+                let made = RustFunction { root: self.root, name, folder: &folder }.build(&progress)?;
+                let module = module_path(self.root, self.function);
+                let copy = || -> io::Result<()> {
+                    file::create_parent(&module)?;
+                    file::write_atomically(&module, &fs::read(&made)?)
+                };
+                copy().map_err(|e| self.failed(format!("writing {}: {e}", module.display())))
+            }
+            Build::None => Ok(()),
+            Build::Command(command) => {
+                let folder = source_dir(self.root, self.function);
+                let mut shell = Command::new("sh");
+                shell.arg("-c").arg(command).current_dir(folder);
+                let done = process::run(&mut shell, Stdout::Talk, &progress)
+                    .map_err(|e| self.failed(format!("starting `sh -c`: {e}")))?;
+                if done.status.success() {
+                    return Ok(());
+                }
+                Err(self.failed(format!("`{command}` ended with {}", done.status)).detail(done.said))
+            }
+        }
+    }
+
+    fn sources(&self) -> Result<Sources, Failure> {
+        let folder = source_dir(self.root, self.function);
+        Sources::read(self.root, &folder, &module_path(self.root, self.function))
+            .map_err(|e| self.failed(format!("reading its sources: {e}")))
+    }
+
+    /// The hash of the module, when it is there.
+    fn module_hash(&self) -> Result<Option<blake3::Hash>, Failure> {
+        match fs::read(module_path(self.root, self.function)) {
+            Ok(bytes) => Ok(Some(blake3::hash(&bytes))),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(self.failed(format!("reading {}: {e}", self.function.module()))),
+        }
+    }
+
+    fn failed(&self, why: impl std::fmt::Display) -> Failure {
+        Failure::new(Cause::Build, format!("building function `{}`: {why}", self.function.name()))
+    }
+}
+
+/// How a function is built, as it enters the hash: a change of it makes another module.
+fn definition(build: &Build) -> String {
+    match build {
+        Build::Rust => format!("rust {}", toolchain::TARGET),
+        Build::Command(command) => format!("command {command}"),
+        Build::None => String::new(),
+    }
+}

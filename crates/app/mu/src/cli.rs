@@ -1,0 +1,40 @@
+//! The commands and their arguments; each command's own arguments stand in its module.
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::EXIT_CODES;
+use crate::{build, completions, doctor, init, invoke, run};
+
+/// A serverless cloud in one binary: run functions, tables, boxes and HTTP routes on your machine.
+#[derive(Parser, Debug)]
+#[command(name = "mu", version, arg_required_else_help = true, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    Init(init::Arguments),
+    Build(build::Arguments),
+    Run(run::Arguments),
+    Invoke(invoke::Arguments),
+    /// Print the JSON Schema of mu.yaml
+    ///
+    /// Editors use it to complete and check the manifest as you type.
+    Schema,
+    Doctor(doctor::Arguments),
+    Completions(completions::Arguments),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,158 @@
+//! The checks themselves. Each looks, and changes nothing that stays.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+
+use crate::build::toolchain::{Missing, TARGET, Toolchain, version};
+use crate::build::{self, Freshness};
+use crate::doctor::{Finding, Need};
+use crate::project::Project;
+use crate::run::GATEWAY_PORT;
+
+/// Files and connections a busy node has open at once.
+const OPEN_FILES_WANTED: u64 = 4_096;
+
+/// Address space the instance pool reserves. Reserving costs no memory.
+const ADDRESS_SPACE_WANTED_GIB: u64 = 8_192;
+
+/// Looks at everything that `project`, or a project to come, depends on.
+pub(super) fn checks(project: Option<&Project>) -> Vec<Finding> {
+    let compiler = compiler_need(project);
+    let mut findings = vec![cargo(compiler), target(project, compiler), git(), port(), open_files()];
+    findings.extend(address_space());
+    findings.push(manifest(project));
+    findings.extend(project.map(writable));
+    findings
+}
+
+/// A compiler is required when a Rust function has to be built before the project can run.
+fn compiler_need(project: Option<&Project>) -> Need {
+    let stale = project.and_then(|project| build::freshness(project).ok());
+    let is_needed =
+        stale.is_some_and(|functions| functions.iter().any(|f| f.freshness == Freshness::Stale && f.is_rust));
+    if is_needed { Need::Required } else { Need::Useful }
+}
+
+fn cargo(need: Need) -> Finding {
+    match version("cargo") {
+        Some(version) => Finding::ok("cargo", version),
+        None => Finding::lacking("cargo", need, "not found", Missing::Cargo.hint()),
+    }
+}
+
+fn target(project: Option<&Project>, need: Need) -> Finding {
+    let here = project.map_or_else(|| ".".as_ref(), Project::root);
+    match Toolchain::find(here) {
+        Ok(Toolchain::Installed) => Finding::ok(TARGET, "installed with rustc"),
+        Ok(Toolchain::Prefix(rustc)) => Finding::ok(TARGET, format!("built by {}", rustc.display())),
+        Err(missing) => Finding::lacking(TARGET, need, missing.to_string(), missing.hint()),
+    }
+}
+
+fn git() -> Finding {
+    let remedy = "`mu init` uses it to start a repository; install it with your system's packages";
+    version("git")
+        .map_or_else(|| Finding::lacking("git", Need::Useful, "not found", remedy), |found| Finding::ok("git", found))
+}
+
+/// Whether `mu run` could listen where it does by default.
+fn port() -> Finding {
+    let (name, address) = ("gateway port", (Ipv4Addr::LOCALHOST, GATEWAY_PORT));
+    match TcpListener::bind(address) {
+        Ok(_) => Finding::ok(name, format!("{}:{} is free", address.0, address.1)),
+        Err(e) => {
+            let remedy =
+                "another program, perhaps another `mu run`, has it; `mu run --gateway 127.0.0.1:0` takes any port";
+            Finding::lacking(name, Need::Useful, format!("{}:{}: {e}", address.0, address.1), remedy)
+        }
+    }
+}
+
+fn open_files() -> Finding {
+    let name = "open files";
+    match limit("Max open files") {
+        Some(files) if files < OPEN_FILES_WANTED => {
+            let remedy = format!("a busy node wants {OPEN_FILES_WANTED}: `ulimit -n {OPEN_FILES_WANTED}`");
+            Finding::lacking(name, Need::Useful, format!("at most {files}"), remedy)
+        }
+        Some(u64::MAX) => Finding::ok(name, "no limit"),
+        Some(files) => Finding::ok(name, format!("at most {files}")),
+        None => Finding::ok(name, "the system does not say"),
+    }
+}
+
+/// Absent where the system does not say.
+fn address_space() -> Option<Finding> {
+    let (name, limit) = ("address space", limit("Max address space")?);
+    if limit == u64::MAX {
+        return Some(Finding::ok(name, "no limit"));
+    }
+    let gib = limit >> 30;
+    if gib >= ADDRESS_SPACE_WANTED_GIB {
+        return Some(Finding::ok(name, format!("at most {gib} GiB")));
+    }
+    let remedy = "functions run in a pool that reserves address space, not memory: `ulimit -v unlimited`";
+    Some(Finding::lacking(name, Need::Required, format!("at most {gib} GiB"), remedy))
+}
+
+fn manifest(project: Option<&Project>) -> Finding {
+    let name = "mu.yaml";
+    let Some(project) = project else {
+        return Finding::lacking(name, Need::Useful, "not in a project", "`mu init` makes one");
+    };
+    match project.load() {
+        Ok(_) => Finding::ok(name, project.manifest_path().display().to_string()),
+        Err(failure) => Finding::lacking(
+            name,
+            Need::Required,
+            failure.message(),
+            "`mu build` shows the problems, each with its line",
+        ),
+    }
+}
+
+/// Whether data and compiled modules can be kept.
+fn writable(project: &Project) -> Finding {
+    let (name, folder) = ("project folder", project.work_dir());
+    let try_it = || -> io::Result<()> {
+        let existing = folder.ancestors().find(|path| path.exists()).unwrap_or(&folder);
+        tempfile::tempfile_in(existing).map(drop)
+    };
+    match try_it() {
+        Ok(()) => Finding::ok(name, format!("{} can be written", folder.display())),
+        Err(e) => {
+            Finding::lacking(name, Need::Required, format!("{}: {e}", folder.display()), "give yourself write access")
+        }
+    }
+}
+
+/// A soft limit of this process, by its name in Linux's `/proc/self/limits`; `u64::MAX` when there is none.
+fn limit(name: &str) -> Option<u64> {
+    limit_in(&fs::read_to_string("/proc/self/limits").ok()?, name)
+}
+
+fn limit_in(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    match line.split_whitespace().next()? {
+        "unlimited" => Some(u64::MAX),
+        number => number.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_limits_that_linux_prints() {
+        let text = "\
+Limit                     Soft Limit           Hard Limit           Units
+Max open files            1024                 524288               files
+Max address space         unlimited            unlimited            bytes
+";
+        assert_eq!(limit_in(text, "Max open files"), Some(1024));
+        assert_eq!(limit_in(text, "Max address space"), Some(u64::MAX));
+        assert_eq!(limit_in(text, "Max unknown"), None);
+    }
+}

@@ -1,0 +1,60 @@
+//! A node on the developer's machine, with this command's sinks and hints.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mu_invoke::{DeployError, FailureDetail};
+use mu_node::{Node, NodeConfig, Sinks, StartError};
+use mu_runtime::EgressPolicy;
+use tokio::runtime::Runtime;
+
+use crate::failure::{Cause, Failure};
+use crate::project::Project;
+use crate::report::Tap;
+use crate::run::Version;
+
+/// Where functions may send HTTP requests, as `--allow-private-network` says.
+pub(crate) const fn egress(allow_private_network: bool) -> EgressPolicy {
+    if allow_private_network { EgressPolicy::Anywhere } else { EgressPolicy::PublicOnly }
+}
+
+/// The runtime that a node runs on.
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|e| Failure::from_error(Cause::Failed, "starting the asynchronous runtime", &e))
+}
+
+/// Starts a node on the project's data; everything it reports goes to `tap`.
+pub(crate) fn start(project: &Project, data_dir: &Path, egress: EgressPolicy, tap: &Arc<Tap>) -> Result<Node, Failure> {
+    let mut config = NodeConfig::new(data_dir.to_owned(), project.cache_dir());
+    config.egress = egress;
+    // On the author's own machine, whoever calls may know why a function failed.
+    config.invoke.failure_detail = FailureDetail::Shown;
+    let sinks = Sinks { logs: Arc::clone(tap) as _, receipts: Arc::clone(tap) as _ };
+    Node::start(config, sinks).map_err(|e| start_failure(&e))
+}
+
+/// Puts a version into service.
+pub(crate) async fn deploy(node: &Node, version: Version) -> Result<(), Failure> {
+    let deployed = node.deploy(version.into_params()).await;
+    deployed.map(drop).map_err(|error| match &error {
+        DeployError::Load { function, source } => {
+            let failure = Failure::from_error(Cause::Build, format!("function `{function}` cannot run"), source);
+            failure.hint("runtime wasi1.0 runs WASI preview 1 commands: docs/reference/wasi1.0.md")
+        }
+        other => Failure::from_error(Cause::Failed, "deploying", other),
+    })
+}
+
+/// What to do when a node does not start.
+pub(crate) fn start_failure(error: &StartError) -> Failure {
+    let failure = Failure::from_error(Cause::Start, "starting the node", error);
+    match error {
+        StartError::Gateway(_) => failure.hint("`--gateway 127.0.0.1:0` takes any free port"),
+        StartError::Directory { .. } => failure.hint("`--data-dir` keeps the data elsewhere"),
+        StartError::Tables(_) | StartError::Boxes(_) | StartError::Key(_) => {
+            failure.hint("the data was left as it is; `--data-dir` keeps other data elsewhere")
+        }
+        StartError::HttpClient(_) | StartError::Engine(_) => failure.hint("`mu doctor` looks at what the engine needs"),
+    }
+}

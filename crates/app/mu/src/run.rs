@@ -1,0 +1,130 @@
+//! `mu run`: a project, built, served and watched on this machine.
+
+mod announce;
+mod door;
+mod follow;
+mod overrides;
+mod version;
+mod watch;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use mu_node::Node;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::build::Tell;
+use crate::failure::{Cause, Failure};
+use crate::local_node;
+use crate::project::Project;
+use crate::report::{Event, Output, Reporter, Tap};
+use crate::run::announce::Announcement;
+use crate::run::door::Door;
+use crate::run::follow::Session;
+pub(crate) use crate::run::version::Version;
+use crate::terminal;
+
+/// Where `mu run` listens unless told otherwise.
+pub(crate) const GATEWAY_PORT: u16 = 12_080;
+
+/// The exit code of a process that was interrupted before it was done: 128 and the number of SIGINT.
+const INTERRUPTED: i32 = 130;
+
+/// Build and serve a project, and again after every change
+///
+/// Prints one line per call, with the function's own log beneath. Ctrl-C finishes the requests under way, then ends; a
+/// second one ends at once. `env_dev` of the manifest and variables MU_FN_NAME of the shell, which set the variable
+/// NAME of every function, count here and nowhere else.
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    /// The project: a directory with mu.yaml, or one below it
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+    /// Where to listen; port 0 takes any free port
+    #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, GATEWAY_PORT)))]
+    gateway: SocketAddr,
+    /// Where tables and boxes are kept [default: .mu/data in the project]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Write the addresses to this file as JSON once requests are served
+    #[arg(long, value_name = "FILE")]
+    addresses: Option<PathBuf>,
+    /// Serve what is there now, whatever changes
+    #[arg(long)]
+    no_watch: bool,
+    /// Let functions send HTTP requests to this machine and to private networks
+    #[arg(long)]
+    allow_private_network: bool,
+    /// How to print calls and logs on standard output
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let project = Project::find(&arguments.dir)?;
+    let version = Version::build(&project, project.load()?, Tell::Built)?;
+    let runtime = local_node::runtime()?;
+    let result = runtime.block_on(serve(arguments, project, version));
+    // A build may still be running on one of its threads; nobody waits for that any more.
+    runtime.shutdown_background();
+    result
+}
+
+async fn serve(arguments: &Arguments, project: Project, version: Version) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    let reporter = Reporter::start(arguments.output)
+        .map_err(|e| Failure::from_error(Cause::Failed, "starting a thread for the output", &e))?;
+    let (reporter, data_dir) = (Arc::new(reporter), project.data_dir(arguments.data_dir.as_deref()));
+    let tap = Arc::new(Tap::new(Some(Arc::clone(&reporter))));
+    let egress = local_node::egress(arguments.allow_private_network);
+    let node = Arc::new(local_node::start(&project, &data_dir, egress, &tap)?);
+    let gateway = node.listen(arguments.gateway).map_err(|e| local_node::start_failure(&e))?;
+    let mut session = Session::start(project, Arc::clone(&node), version).await?;
+    let door = Door::open(&data_dir, Arc::clone(&node), tap)?;
+    let announcement = Announcement::new(session.stack_id(), session.stack(), gateway.address());
+    node.serve(gateway);
+    announcement.publish(arguments.addresses.as_deref(), &reporter)?;
+    tokio::select! {
+        () = session.follow(&reporter), if !arguments.no_watch => {}
+        () = signals.received() => {}
+    }
+    terminal::say("Finishing the requests under way; Ctrl-C again ends at once");
+    reporter.event(Event::Draining);
+    tokio::select! {
+        () = stop(&node, door) => {}
+        () = signals.received() => {
+            reporter.finish();
+            std::process::exit(INTERRUPTED);
+        }
+    }
+    announce::totals(&node.totals(&session.stack_id()), &reporter);
+    reporter.finish();
+    Ok(())
+}
+
+async fn stop(node: &Node, door: Door) {
+    door.close().await;
+    node.stop().await;
+}
+
+/// What asks the process to end.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(|e| Failure::from_error(Cause::Failed, "listening for signals", &e));
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

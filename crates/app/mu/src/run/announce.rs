@@ -1,0 +1,178 @@
+//! Tells where a stack is served, to people and to programs, and at the end what it used.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+
+use mu_invoke::Totals;
+use mu_stack::{Gateway, HandlerRef, Method, PathTemplate, Segment, Stack, StackId};
+use serde_json::{Value, json};
+
+use crate::failure::{Cause, Failure};
+use crate::file;
+use crate::report::{Event, Reporter, megabyte_instructions, with_unit};
+use crate::terminal::{self, BOLD, DIM};
+
+/// Where a stack is served.
+pub(super) struct Announcement {
+    id: StackId,
+    name: String,
+    version: String,
+    address: SocketAddr,
+    routes: Vec<Route>,
+}
+
+struct Route {
+    gateway: String,
+    method: Method,
+    template: PathTemplate,
+    handler: HandlerRef,
+    url: String,
+}
+
+impl Announcement {
+    pub(super) fn new(id: StackId, stack: &Stack, address: SocketAddr) -> Self {
+        let base = format!("http://{}/{}", reachable(address), stack.name());
+        let routes = stack.gateways().flat_map(|gateway| routes(gateway, &base)).collect();
+        Self { id, name: stack.name().to_string(), version: stack.version().to_owned(), address, routes }
+    }
+
+    /// Prints the routes, and writes the addresses to `file`: from now on, requests are answered.
+    pub(super) fn publish(&self, file: Option<&Path>, reporter: &Reporter) -> Result<(), Failure> {
+        let (addresses, name, version) = (self.to_json(), &self.name, &self.version);
+        terminal::say(format!("Serving {BOLD}{name}{BOLD:#} {version} at http://{}/{name}", reachable(self.address)));
+        for route in &self.routes {
+            terminal::say(format!("  {:<7} {}", route.method.as_str(), curl(route.method, &route.url)));
+        }
+        terminal::say(format!("{DIM}Ctrl-C ends it{DIM:#}"));
+        reporter.event(Event::Ready(addresses.clone()));
+        let Some(path) = file else { return Ok(()) };
+        let written = file::create_parent(path)
+            .and_then(|()| file::write_atomically(path, format!("{addresses:#}\n").as_bytes()));
+        written.map_err(|e| Failure::from_error(Cause::Failed, format!("writing {}", path.display()), &e))
+    }
+
+    fn to_json(&self) -> Value {
+        let routes: Vec<Value> = self.routes.iter().map(Route::to_json).collect();
+        json!({
+            "gateway": self.address.to_string(),
+            "stack": self.name,
+            "stack_id": self.id.to_string(),
+            "routes": routes,
+        })
+    }
+}
+
+impl Route {
+    fn to_json(&self) -> Value {
+        json!({
+            "gateway": self.gateway,
+            "method": self.method.as_str(),
+            "path": self.template.to_string(),
+            "handler": self.handler.to_string(),
+            "url": self.url,
+        })
+    }
+}
+
+fn routes(gateway: &Gateway, base: &str) -> Vec<Route> {
+    let mut all = Vec::new();
+    for route in gateway.routes.routes() {
+        let template = route.template();
+        for (method, handler) in route.handlers() {
+            let url = format!("{base}/{}/{}", gateway.name, example_path(template));
+            let (gateway, template, handler) = (gateway.name.to_string(), template.clone(), handler.clone());
+            all.push(Route { gateway, method: *method, template, handler, url });
+        }
+    }
+    all
+}
+
+/// A path that the template matches, without its leading slash: each parameter stands for itself.
+fn example_path(template: &PathTemplate) -> String {
+    let segments = template.segments().iter().map(|segment| match segment {
+        Segment::Literal(text) => text.to_string(),
+        Segment::Parameter(name) => name.to_string(),
+    });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+/// A command to paste into a shell.
+fn curl(method: Method, url: &str) -> String {
+    let quoted = format!("'{}'", url.replace('\'', "%27"));
+    match method {
+        Method::Get => format!("curl {quoted}"),
+        Method::Head => format!("curl --head {quoted}"),
+        Method::Post | Method::Put | Method::Patch => format!("curl -X {} --data '' {quoted}", method.as_str()),
+        Method::Delete | Method::Options => format!("curl -X {} {quoted}", method.as_str()),
+    }
+}
+
+/// An address to connect to: a listener on every address is reached on loopback.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
+        _ => address,
+    }
+}
+
+/// Tells what the stack used in all.
+pub(super) fn totals(totals: &Totals, reporter: &Reporter) {
+    let (calls, megabytes) = (&totals.calls, megabyte_instructions(totals.calls.byte_instructions));
+    #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+    let instructions = calls.instructions as f64;
+    terminal::say(format!(
+        "Served {} requests ({} bytes) with {} calls ({} failed, {} refused)",
+        totals.gateway_requests, totals.gateway_traffic_bytes, totals.invocations, totals.failures, totals.rejections
+    ));
+    terminal::say(format!(
+        "Used {} instructions, {} MB-instructions; db {} read {} written; storage {} read {} written",
+        with_unit(instructions),
+        with_unit(megabytes),
+        calls.db_reads,
+        calls.db_writes,
+        calls.storage_reads,
+        calls.storage_writes
+    ));
+    reporter.event(Event::Stopped(json!({
+        "invocations": totals.invocations,
+        "failures": totals.failures,
+        "rejections": totals.rejections,
+        "gateway_requests": totals.gateway_requests,
+        "gateway_traffic_bytes": totals.gateway_traffic_bytes,
+        "instructions": calls.instructions,
+        "byte_instructions": calls.byte_instructions.to_string(),
+        "megabyte_instructions": megabytes,
+        "db_reads": calls.db_reads,
+        "db_writes": calls.db_writes,
+        "storage_reads": calls.storage_reads,
+        "storage_writes": calls.storage_writes,
+        "storage_read_bytes": calls.storage_read_bytes,
+        "storage_written_bytes": calls.storage_written_bytes,
+    })));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_has_a_command_to_paste() {
+        for (method, template, expected) in [
+            (Method::Get, "/", "curl 'http://x/web/'"),
+            (Method::Post, "/", "curl -X POST --data '' 'http://x/web/'"),
+            (Method::Delete, "/todos/{title}", "curl -X DELETE 'http://x/web/todos/title'"),
+            (Method::Head, "/it's", "curl --head 'http://x/web/it%27s'"),
+        ] {
+            let url = format!("http://x/web/{}", example_path(&template.parse().unwrap()));
+            assert_eq!(curl(method, &url), expected);
+        }
+    }
+
+    #[test]
+    fn a_listener_on_all_addresses_is_reached_on_loopback() {
+        for (listens, expected) in [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:2", "[::1]:2"), ("10.0.0.1:3", "10.0.0.1:3")] {
+            assert_eq!(reachable(listens.parse().unwrap()).to_string(), expected);
+        }
+    }
+}

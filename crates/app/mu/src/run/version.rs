@@ -1,0 +1,72 @@
+//! A version of a project: its manifest, and the code that was built for it.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+
+use mu_invoke::DeployParams;
+use mu_runtime::{Artifact, ContentHash};
+use mu_stack::{Env, FunctionName, Manifest, Stack, StackId};
+
+use crate::build::{self, Force, Tell};
+use crate::failure::{Cause, Failure};
+use crate::project::{self, Project};
+use crate::run::overrides::overrides;
+
+/// Everything that is deployed of a project.
+pub(crate) struct Version {
+    id: StackId,
+    stack: Stack,
+    artifacts: HashMap<FunctionName, Artifact>,
+}
+
+/// What makes two versions the same.
+#[derive(PartialEq, Eq)]
+pub(super) struct Identity {
+    id: StackId,
+    stack: Stack,
+    modules: Vec<Option<ContentHash>>,
+}
+
+impl Version {
+    /// Builds what needs building, and reads the modules. Blocking.
+    pub(crate) fn build(project: &Project, manifest: Manifest, tell: Tell) -> Result<Self, Failure> {
+        build::build(project, &manifest, manifest.functions(), Force::No, tell)?;
+        let mut local = Env::new();
+        for (name, value) in overrides()? {
+            local.set(name, value).map_err(|e| Failure::from_error(Cause::Failed, "MU_FN_*", &e))?;
+        }
+        let stack = manifest
+            .local_stack(&local)
+            .map_err(|e| Failure::from_error(Cause::Manifest, "the environment of a function", &e))?;
+        let read = |function: &mu_stack::FunctionManifest| -> Result<_, Failure> {
+            let path = build::module_path(project.root(), function);
+            let bytes = fs::read(&path).map_err(|e: io::Error| {
+                let reading = format!("function `{}`: reading {}", function.name(), function.module());
+                Failure::from_error(Cause::Build, reading, &e)
+            })?;
+            Ok((function.name().clone(), Artifact::from_bytes(bytes)))
+        };
+        let artifacts = manifest.functions().map(read).collect::<Result<_, _>>()?;
+        Ok(Self { id: project::stack_id(&manifest), stack, artifacts })
+    }
+
+    pub(super) fn identity(&self) -> Identity {
+        let hash = |function: &mu_stack::Function| self.artifacts.get(&function.name).map(|artifact| artifact.hash);
+        Identity { id: self.id, stack: self.stack.clone(), modules: self.stack.functions().map(hash).collect() }
+    }
+
+    pub(crate) fn into_params(self) -> DeployParams {
+        DeployParams { id: self.id, stack: self.stack, artifacts: self.artifacts }
+    }
+}
+
+impl Identity {
+    pub(super) fn id(&self) -> StackId {
+        self.id
+    }
+
+    pub(super) fn stack(&self) -> &Stack {
+        &self.stack
+    }
+}

@@ -1,0 +1,9 @@
+//! Configuration to adapters to services to a running node: the only crate that knows both ports and what is behind them.
+
+mod config;
+mod error;
+mod node;
+
+pub use config::NodeConfig;
+pub use error::StartError;
+pub use node::{CallParams, Node, Sinks};

@@ -1,0 +1,18 @@
+//! The ordered key/value port, its adapters, and muDB on top of it.
+//!
+//! [`Kv`] is what every stateful service of mu stands on: ordered bytes to bytes, point reads, range scans, and one
+//! write primitive, [`Kv::commit`], that checks expectations and applies puts and deletes all or nothing. [`MemKv`] and
+//! [`RedbKv`] implement it. [`MuDb`] is the database that functions see: the tables of a stack, with limits and counted
+//! reads and writes. Keys of all of mu are built in [`keys`].
+
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod keys;
+mod kv;
+mod mudb;
+
+pub use kv::{
+    BATCH_BYTES_MAX, Batch, Conflict, Cut, Expectation, KEY_BYTES_MAX, KeyRange, Kv, KvError, MemKv, Order, Outcome,
+    Page, RedbKv, RedbOptions, Row, Scan, ScanLimit, Select, VALUE_BYTES_MAX, Write,
+};
+pub use mudb::{Atomicity, DbError, Limits, MuDb, Ops, StackId, Swap, TableKey, TableRow};

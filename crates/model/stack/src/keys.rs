@@ -1,0 +1,281 @@
+//! Every key that `mu.yaml` may have: the one list that the reader checks against and the JSON Schema is made from.
+
+use serde_json::{Value, json};
+
+use crate::limits::{
+    CORS_ENTRIES_MAX, CORS_MAX_AGE_MAX, ENV_BYTES_MAX, INSTRUCTIONS_DEFAULT, INSTRUCTIONS_MAX, MEMORY_DEFAULT,
+    MEMORY_MAX, MEMORY_MIN, NAME_BYTES_MAX, PATH_BYTES_MAX, ROUTES_MAX, SERVICES_MAX, TIMEOUT_DEFAULT, TIMEOUT_MAX,
+    VERSION_BYTES_MAX,
+};
+use crate::{HumanDuration, Method};
+
+/// A key of a map in the manifest.
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) required: bool,
+    /// What it means, in one or two sentences; the schema adds limits and the default.
+    pub(crate) about: &'static str,
+    pub(crate) schema: fn() -> Value,
+}
+
+/// Top of `mu.yaml`.
+pub(crate) const MANIFEST: &[Key] = &[STACK_NAME, VERSION, DEV_ID, SERVICES];
+/// Top of the YAML form of a deployed stack.
+pub(crate) const STACK: &[Key] = &[STACK_NAME, VERSION, SERVICES];
+/// A function in `mu.yaml`.
+pub(crate) const FUNCTION: &[Key] =
+    &[TYPE, NAME, LANG, BUILD, MODULE, SOURCE, RUNTIME, ENV, ENV_DEV, MEMORY_LIMIT, TIMEOUT, MAX_INSTRUCTIONS];
+/// A function in the YAML form of a deployed stack.
+pub(crate) const STACK_FUNCTION: &[Key] = &[TYPE, NAME, BINARY, RUNTIME, ENV, MEMORY_LIMIT, TIMEOUT, MAX_INSTRUCTIONS];
+pub(crate) const GATEWAY: &[Key] = &[TYPE, NAME, ENDPOINTS, CORS];
+pub(crate) const TABLE: &[Key] = &[TYPE, NAME, DELETE];
+pub(crate) const STORAGE: &[Key] = &[TYPE, NAME, DELETE, PUBLIC];
+/// An endpoint written as an item of a list.
+pub(crate) const ENDPOINT: &[Key] = &[METHOD, ROUTE_TO];
+pub(crate) const CROSS_ORIGIN: &[Key] =
+    &[ALLOW_ORIGINS, ALLOW_METHODS, ALLOW_HEADERS, EXPOSE_HEADERS, ALLOW_CREDENTIALS, MAX_AGE];
+
+/// Values of `type`.
+pub(crate) const SERVICE_TYPES: [&str; 4] = ["Function", "Gateway", "KeyValueTable", "Storage"];
+/// Values of `lang`; the capital letter is how the first version of mu wrote it.
+pub(crate) const LANGUAGES: [&str; 2] = ["rust", "Rust"];
+/// Values of `runtime`.
+pub(crate) const RUNTIMES: [&str; 1] = ["wasi1.0"];
+
+const STACK_NAME: Key = Key { name: "name", required: true, about: "Name of the stack.", schema: name };
+const VERSION: Key = Key {
+    name: "version",
+    required: true,
+    about: "Version of the stack; any text.",
+    schema: || json!({"type": ["string", "number"], "maxLength": VERSION_BYTES_MAX}),
+};
+const DEV_ID: Key = Key {
+    name: "dev_id",
+    required: false,
+    about: "Id of the stack on this machine: `s_` and the base58 form of 32 bytes.",
+    schema: || json!({"type": "string", "pattern": "^s_[1-9A-HJ-NP-Za-km-z]{32,44}$"}),
+};
+const SERVICES: Key = Key {
+    name: "services",
+    required: true,
+    about: "What the stack is made of.",
+    schema: || json!({"type": ["array", "null"], "maxItems": SERVICES_MAX, "items": {"$ref": "#/$defs/service"}}),
+};
+
+const TYPE: Key =
+    Key { name: "type", required: true, about: "Kind of the service.", schema: || json!({"enum": SERVICE_TYPES}) };
+const NAME: Key = Key {
+    name: "name",
+    required: true,
+    about: "Name of the service, unique among those of its kind. A gateway and a public box must not share one.",
+    schema: name,
+};
+
+const LANG: Key = Key {
+    name: "lang",
+    required: false,
+    about: "Language with a built-in build: `rust` builds the crate in `source` for wasm32-wasip1 and puts the result at `module`.",
+    schema: || json!({"enum": LANGUAGES}),
+};
+const BUILD: Key = Key {
+    name: "build",
+    required: false,
+    about: "Command that makes `module`, run by the shell in `source`. Instead of `lang`.",
+    schema: path,
+};
+const MODULE: Key = Key {
+    name: "module",
+    required: false,
+    about: "The WebAssembly file, relative to mu.yaml. With `lang` it is `modules/<name>.wasm` unless said otherwise.",
+    schema: path,
+};
+const SOURCE: Key = Key {
+    name: "source",
+    required: false,
+    about: "Directory with the function's source, relative to mu.yaml; `functions/<name>` unless said otherwise. A function is built again when something in it changes.",
+    schema: path,
+};
+const BINARY: Key = Key { name: "binary", required: true, about: "Id of the uploaded artifact.", schema: name };
+const RUNTIME: Key = Key {
+    name: "runtime",
+    required: false,
+    about: "Contract between the function and mu.",
+    schema: || json!({"enum": RUNTIMES, "default": RUNTIMES[0]}),
+};
+const ENV: Key =
+    Key { name: "env", required: false, about: "Environment variables of the function.", schema: variables };
+const ENV_DEV: Key = Key {
+    name: "env_dev",
+    required: false,
+    about: "Environment variables laid over `env` by `mu run` only. They never leave this machine.",
+    schema: variables,
+};
+const MEMORY_LIMIT: Key = Key {
+    name: "memory_limit",
+    required: false,
+    about: "Most memory of one invocation, like 64MiB.",
+    schema: || {
+        json!({
+            "type": ["string", "integer"],
+            "description": format!("From {MEMORY_MIN} to {MEMORY_MAX}."),
+            "pattern": "^[0-9]+ *(([KMGTkmgt][Ii]?)?[Bb])?$",
+            "default": MEMORY_DEFAULT.to_string(),
+        })
+    },
+};
+const TIMEOUT: Key = Key {
+    name: "timeout",
+    required: false,
+    about: "Most wall-clock time of one invocation, like 500ms or 30s.",
+    schema: || {
+        json!({
+            "type": "string",
+            "description": format!("At most {}.", HumanDuration::saturating_from(TIMEOUT_MAX)),
+            "pattern": DURATION_PATTERN,
+            "default": HumanDuration::saturating_from(TIMEOUT_DEFAULT).to_string(),
+        })
+    },
+};
+const MAX_INSTRUCTIONS: Key = Key {
+    name: "max_instructions",
+    required: false,
+    about: "Most instructions of one invocation, like 500M (suffixes k, M, G, T are decimal).",
+    schema: || {
+        json!({
+            "type": ["string", "integer"],
+            "description": format!("At most {INSTRUCTIONS_MAX}."),
+            "pattern": "^[0-9][0-9_]* *[kMGT]?$",
+            "default": INSTRUCTIONS_DEFAULT.to_string(),
+        })
+    },
+};
+
+const ENDPOINTS: Key = Key {
+    name: "endpoints",
+    required: true,
+    about: "Paths, like `/todos/{id}`, and for each the handlers of its methods: `get: function.handler`, or a list of `method` and `route_to`.",
+    schema: || {
+        json!({
+            "type": ["object", "null"],
+            "maxProperties": ROUTES_MAX,
+            "additionalProperties": {
+                "oneOf": [
+                    {
+                        "type": "object",
+                        "propertyNames": {"$ref": "#/$defs/method"},
+                        "additionalProperties": {"$ref": "#/$defs/handler"},
+                    },
+                    {"type": "array", "items": {"$ref": "#/$defs/endpoint"}},
+                ],
+            },
+        })
+    },
+};
+const CORS: Key = Key {
+    name: "cors",
+    required: false,
+    about: "Which web pages of other origins may call this gateway. Without it, none.",
+    schema: || json!({"$ref": "#/$defs/cors"}),
+};
+
+const METHOD: Key =
+    Key { name: "method", required: true, about: "HTTP method.", schema: || json!({"$ref": "#/$defs/method"}) };
+const ROUTE_TO: Key = Key {
+    name: "route_to",
+    required: true,
+    about: "Handler that answers.",
+    schema: || json!({"$ref": "#/$defs/handler"}),
+};
+
+const DELETE: Key = Key {
+    name: "delete",
+    required: false,
+    about: "Whether deploying the stack removes this service and everything in it.",
+    schema: no_unless_said,
+};
+const PUBLIC: Key = Key {
+    name: "public",
+    required: false,
+    about: "Whether everyone may read the objects over HTTP, under `/<stack>/<name>/`.",
+    schema: no_unless_said,
+};
+
+const ALLOW_ORIGINS: Key = Key {
+    name: "allow_origins",
+    required: true,
+    about: "Origins, like https://example.com, whose pages may call; \"*\" means all.",
+    schema: any_or_list,
+};
+const ALLOW_METHODS: Key = Key {
+    name: "allow_methods",
+    required: false,
+    about: "Methods those pages may use; the methods that the requested path has unless said otherwise.",
+    schema: || json!({"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/method"}}),
+};
+const ALLOW_HEADERS: Key = Key {
+    name: "allow_headers",
+    required: false,
+    about: "Request headers those pages may send; \"*\", whichever they ask for, unless said otherwise.",
+    schema: any_or_list,
+};
+const EXPOSE_HEADERS: Key = Key {
+    name: "expose_headers",
+    required: false,
+    about: "Response headers those pages may read.",
+    schema: || json!({"type": "array", "maxItems": CORS_ENTRIES_MAX, "items": {"type": "string"}}),
+};
+const ALLOW_CREDENTIALS: Key = Key {
+    name: "allow_credentials",
+    required: false,
+    about: "Whether cookies and authorization may be sent along; not together with all origins.",
+    schema: no_unless_said,
+};
+const MAX_AGE: Key = Key {
+    name: "max_age",
+    required: false,
+    about: "How long a browser may remember the answer, like 10m.",
+    schema: || {
+        json!({
+            "type": "string",
+            "description": format!("At most {}.", HumanDuration::saturating_from(CORS_MAX_AGE_MAX)),
+            "pattern": DURATION_PATTERN,
+        })
+    },
+};
+
+const DURATION_PATTERN: &str = "^([0-9]+ *h)? *([0-9]+ *m)? *([0-9]+ *s)? *([0-9]+ *ms)?$";
+
+fn name() -> Value {
+    json!({"type": "string", "pattern": "^[A-Za-z0-9_-]+$", "minLength": 1, "maxLength": NAME_BYTES_MAX})
+}
+
+fn path() -> Value {
+    json!({"type": "string", "minLength": 1, "maxLength": PATH_BYTES_MAX})
+}
+
+fn variables() -> Value {
+    json!({
+        "type": ["object", "null"],
+        "description": format!("At most {ENV_BYTES_MAX} bytes together."),
+        "propertyNames": {"pattern": "^[^=]+$"},
+        "additionalProperties": {"type": ["string", "number", "boolean"]},
+    })
+}
+
+fn no_unless_said() -> Value {
+    json!({"type": "boolean", "default": false})
+}
+
+fn any_or_list() -> Value {
+    json!({
+        "oneOf": [
+            {"const": "*"},
+            {"type": "array", "maxItems": CORS_ENTRIES_MAX, "items": {"type": "string"}},
+        ],
+    })
+}
+
+/// Both spellings of every method.
+pub(crate) fn methods() -> Vec<&'static str> {
+    Method::ALL.iter().flat_map(|method| [method.as_lower_case(), method.as_str()]).collect()
+}

@@ -1,0 +1,53 @@
+//! The limits of what people write. One place; messages, the schema and the documentation quote these.
+
+use std::time::Duration;
+
+use crate::instructions::Instructions;
+use crate::size::ByteSize;
+
+/// Longest name of a stack or of a service, in bytes.
+pub const NAME_BYTES_MAX: usize = 255;
+/// Longest `version`, in bytes.
+pub const VERSION_BYTES_MAX: usize = 64;
+/// Largest `mu.yaml`, and largest encoded stack, in bytes.
+pub const FILE_BYTES_MAX: usize = 1024 * 1024;
+/// Most services in one stack.
+pub const SERVICES_MAX: usize = 256;
+/// Most paths in one gateway.
+pub const ROUTES_MAX: usize = 1024;
+/// Longest path template, in bytes.
+pub const TEMPLATE_BYTES_MAX: usize = 1024;
+/// Most segments in a path template.
+pub const TEMPLATE_SEGMENTS_MAX: usize = 32;
+/// Most bytes of all names and values of a function's environment together.
+pub const ENV_BYTES_MAX: usize = 64 * 1024;
+/// Longest path of a file, or command, in a manifest, in bytes.
+pub const PATH_BYTES_MAX: usize = 4096;
+/// Most entries in one list of a gateway's `cors`.
+pub const CORS_ENTRIES_MAX: usize = 64;
+
+/// Least memory a function may ask for: one WebAssembly page.
+pub const MEMORY_MIN: ByteSize = ByteSize::from_bytes(64 * 1024);
+/// Memory of a function that doesn't say.
+pub const MEMORY_DEFAULT: ByteSize = ByteSize::from_bytes(128 * 1024 * 1024);
+/// Most memory a function may ask for.
+pub const MEMORY_MAX: ByteSize = ByteSize::from_bytes(8 * 1024 * 1024 * 1024);
+
+/// Shortest timeout a function may ask for.
+pub const TIMEOUT_MIN: Duration = Duration::from_millis(1);
+/// Wall-clock time one invocation may take when the function doesn't say.
+pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+/// Most wall-clock time a function may ask for.
+pub const TIMEOUT_MAX: Duration = Duration::from_secs(300);
+
+/// Instruction budget of one invocation when the function doesn't say: some tens of seconds of a busy core, so that the
+/// timeout is what usually ends a runaway function, and a bill still has a ceiling.
+pub const INSTRUCTIONS_DEFAULT: Instructions = Instructions::new(100_000_000_000);
+/// Most instructions a function may ask for: no core executes as many within [`TIMEOUT_MAX`].
+pub const INSTRUCTIONS_MAX: Instructions = Instructions::new(1_000_000_000_000_000);
+
+/// Longest time a browser may be told to remember a preflight answer; browsers cap it at a day or less.
+pub const CORS_MAX_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Most problems kept in one report; the rest are counted.
+pub const PROBLEMS_MAX: usize = 100;

@@ -1,0 +1,205 @@
+//! Protobuf to a stack, from bytes nobody vouches for: bounded, and validated as `mu.yaml` is.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use prost::Message as _;
+
+use super::messages::{
+    CorsMessage, EndpointsMessage, FunctionMessage, GatewayMessage, ServiceKind, ServiceMessage, StackMessage,
+};
+use crate::cors::{AllowList, Cors};
+use crate::declarations::Declarations;
+use crate::env::Env;
+use crate::instructions::Instructions;
+use crate::limits::FILE_BYTES_MAX;
+use crate::method::Method;
+use crate::name::{HandlerRef, Name, NameKind};
+use crate::problem::{Problems, Report};
+use crate::read::function::limit_mistakes;
+use crate::read::routes::{RouteList, handler};
+use crate::read::{cross_origin, shown, version_problem};
+use crate::size::ByteSize;
+use crate::stack::{Artifact, Function, FunctionLimits, Gateway, Runtime, Service, Stack, StorageBox, Table};
+
+/// What reports call the input.
+const INPUT: &str = "stack";
+
+impl Stack {
+    /// Reads the protobuf form. Unknown fields are skipped; an unknown kind of service, runtime or method is a mistake,
+    /// because leaving it out would change what the stack does.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake that could be found; they have no positions.
+    pub fn from_proto_bytes(bytes: &[u8]) -> Result<Self, Report> {
+        let mut problems = Problems::default();
+        let stack = read(bytes, &mut problems);
+        problems.result(INPUT, stack)
+    }
+
+    /// Reads the protobuf form from base64 text.
+    pub fn from_proto_text(text: &str) -> Result<Self, Report> {
+        match STANDARD.decode(text.trim()) {
+            Ok(bytes) => Self::from_proto_bytes(&bytes),
+            Err(error) => {
+                let mut problems = Problems::default();
+                problems.add(None, format!("this is not base64: {error}"));
+                problems.result(INPUT, None)
+            }
+        }
+    }
+}
+
+fn read(bytes: &[u8], problems: &mut Problems) -> Option<Stack> {
+    if bytes.len() > FILE_BYTES_MAX {
+        problems.add(None, format!("the stack has {} bytes, more than the most, {FILE_BYTES_MAX}", bytes.len()));
+        return None;
+    }
+    let message = match StackMessage::decode(bytes) {
+        Ok(message) => message,
+        Err(error) => {
+            problems.add(None, format!("this is not the protobuf form of a stack: {error}"));
+            return None;
+        }
+    };
+    let name = parsed(&message.name, problems);
+    if let Some(mistake) = version_problem(&message.version) {
+        problems.add(None, mistake);
+    }
+    let mut declared = Declarations::default();
+    let mut services = Vec::new();
+    for (index, message) in message.services.into_iter().enumerate() {
+        if !declared.service(None, problems) {
+            break;
+        }
+        services.extend(service(index, message, &mut declared, problems));
+    }
+    declared.check(problems);
+    Some(Stack { name: name?, version: message.version, services })
+}
+
+fn service(
+    index: usize,
+    message: ServiceMessage,
+    declared: &mut Declarations,
+    problems: &mut Problems,
+) -> Option<Service<Function>> {
+    problems.enter(Some(format!("service {}", index + 1)));
+    match message.service {
+        Some(ServiceKind::Function(message)) => function(message, declared, problems).map(Service::Function),
+        Some(ServiceKind::Gateway(message)) => gateway(message, declared, problems).map(Service::Gateway),
+        Some(ServiceKind::KeyValueTable(message)) => {
+            let name = named(&message.name, problems)?;
+            declared.table(&name, None, problems);
+            Some(Service::Table(Table { name, delete: message.delete }))
+        }
+        Some(ServiceKind::Storage(message)) => {
+            let name = named(&message.name, problems)?;
+            declared.storage(&name, None, problems);
+            if message.public {
+                declared.public_box(&name);
+            }
+            Some(Service::Box(StorageBox { name, delete: message.delete, public: message.public }))
+        }
+        None => {
+            problems.add(None, "the service is empty, or of a kind that this version doesn't know");
+            None
+        }
+    }
+}
+
+fn function(message: FunctionMessage, declared: &mut Declarations, problems: &mut Problems) -> Option<Function> {
+    let name = named(&message.name, problems);
+    if let Some(name) = &name {
+        declared.function(name, None, problems);
+    }
+    let binary = parsed(&message.binary, problems);
+    if message.runtime != 0 {
+        problems.add(None, format!("unknown runtime, number {}", message.runtime));
+    }
+    let mut env = Env::new();
+    for variable in message.env {
+        if env.value(&variable.name).is_some() {
+            problems.add(None, format!("the variable `{}` is set twice", shown(&variable.name)));
+        } else if let Err(error) = env.set(variable.name, variable.value) {
+            problems.add(None, error.to_string());
+        }
+    }
+    let mut limits = FunctionLimits::default();
+    if message.memory_limit != 0 {
+        limits.memory = ByteSize::from_bytes(message.memory_limit);
+    }
+    if message.timeout_ms != 0 {
+        limits.timeout = Duration::from_millis(message.timeout_ms);
+    }
+    if message.max_instructions != 0 {
+        limits.instructions = Instructions::new(message.max_instructions);
+    }
+    for (_, mistake) in limit_mistakes(&limits) {
+        problems.add(None, mistake);
+    }
+    Some(Function { name: name?, artifact: Artifact::Binary(binary?), runtime: Runtime::Wasi1, env, limits })
+}
+
+fn gateway(message: GatewayMessage, declared: &mut Declarations, problems: &mut Problems) -> Option<Gateway> {
+    let name = named(&message.name, problems);
+    if let Some(name) = &name {
+        declared.gateway(name, None, problems);
+    }
+    let mut list = RouteList::default();
+    for EndpointsMessage { path, endpoints } in message.endpoints {
+        let mut route = list.path(&path, None, problems);
+        for endpoint in endpoints {
+            let method = method(endpoint.method, problems);
+            let function = parsed(&endpoint.route_to_assembly, problems);
+            let name = parsed(&endpoint.route_to_function, problems);
+            let reference = function.zip(name).map(|(function, handler)| HandlerRef { function, handler });
+            handler(&mut route, method.zip(reference), None, declared, problems);
+        }
+        if let Some(route) = route {
+            list.add(route, None);
+        }
+    }
+    let routes = list.table(problems);
+    let cors = message.cors.map(|message| cors(message, problems));
+    Some(Gateway { name: name?, routes, cors })
+}
+
+fn cors(message: CorsMessage, problems: &mut Problems) -> Cors {
+    let allow = |entries: Vec<String>| if entries == ["*"] { AllowList::Any } else { AllowList::Only(entries) };
+    let methods: Vec<Method> = message.allow_methods.iter().filter_map(|&code| method(code, problems)).collect();
+    let cors = Cors {
+        allow_origins: allow(message.allow_origins),
+        allow_methods: (!methods.is_empty()).then(|| methods.into_iter().collect()),
+        allow_headers: allow(message.allow_headers),
+        expose_headers: message.expose_headers,
+        allow_credentials: message.allow_credentials,
+        max_age: message.max_age_ms.map(Duration::from_millis),
+    };
+    for mistake in cross_origin::mistakes(&cors) {
+        problems.hint(None, mistake.message, mistake.hint.map(str::to_owned));
+    }
+    cors
+}
+
+fn method(code: i32, problems: &mut Problems) -> Option<Method> {
+    let method = u8::try_from(code).ok().and_then(Method::from_code);
+    if method.is_none() {
+        problems.add(None, format!("unknown method, number {code}"));
+    }
+    method
+}
+
+/// The name of a service, which the problems that follow are then put under.
+fn named<K: NameKind>(text: &str, problems: &mut Problems) -> Option<Name<K>> {
+    let name = parsed::<Name<K>>(text, problems)?;
+    problems.enter(Some(format!("{} `{name}`", K::WHAT)));
+    Some(name)
+}
+
+fn parsed<T: FromStr<Err: std::fmt::Display>>(text: &str, problems: &mut Problems) -> Option<T> {
+    text.parse().map_err(|error| problems.add(None, format!("{error}"))).ok()
+}

@@ -1,0 +1,108 @@
+//! A stack to protobuf.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use prost::Message as _;
+
+use super::messages::{
+    CorsMessage, EndpointMessage, EndpointsMessage, EnvVarMessage, FunctionMessage, GatewayMessage, ServiceKind,
+    ServiceMessage, StackMessage, StorageMessage, TableMessage,
+};
+use crate::cors::{AllowList, Cors};
+use crate::stack::{Artifact, Function, FunctionLimits, Gateway, NotUploaded, Runtime, Service, Stack};
+
+impl Stack {
+    /// The protobuf form. Services, paths and methods keep their order, environment variables are sorted by name.
+    pub fn to_proto_bytes(&self) -> Result<Vec<u8>, NotUploaded> {
+        let services = self.services.iter().map(service).collect::<Result<_, _>>()?;
+        let message = StackMessage { name: self.name.to_string(), version: self.version.clone(), services };
+        Ok(message.encode_to_vec())
+    }
+
+    /// The protobuf form as base64 text.
+    pub fn to_proto_text(&self) -> Result<String, NotUploaded> {
+        Ok(STANDARD.encode(self.to_proto_bytes()?))
+    }
+}
+
+fn service(service: &Service<Function>) -> Result<ServiceMessage, NotUploaded> {
+    let kind = match service {
+        Service::Function(written) => ServiceKind::Function(function(written)?),
+        Service::Gateway(written) => ServiceKind::Gateway(gateway(written)),
+        Service::Table(table) => {
+            ServiceKind::KeyValueTable(TableMessage { name: table.name.to_string(), delete: table.delete })
+        }
+        Service::Box(storage) => ServiceKind::Storage(StorageMessage {
+            name: storage.name.to_string(),
+            delete: storage.delete,
+            public: storage.public,
+        }),
+    };
+    Ok(ServiceMessage { service: Some(kind) })
+}
+
+fn function(function: &Function) -> Result<FunctionMessage, NotUploaded> {
+    let Artifact::Binary(binary) = &function.artifact else {
+        return Err(NotUploaded { function: function.name.clone() });
+    };
+    let (limits, usual) = (&function.limits, FunctionLimits::default());
+    let env = function.env.iter().map(|(name, value)| EnvVarMessage { name: name.to_owned(), value: value.to_owned() });
+    Ok(FunctionMessage {
+        name: function.name.to_string(),
+        binary: binary.to_string(),
+        runtime: match function.runtime {
+            Runtime::Wasi1 => 0,
+        },
+        env: env.collect(),
+        memory_limit: limits.memory.bytes(),
+        timeout_ms: if limits.timeout == usual.timeout { 0 } else { millis(limits.timeout) },
+        max_instructions: if limits.instructions == usual.instructions { 0 } else { limits.instructions.count() },
+    })
+}
+
+fn gateway(gateway: &Gateway) -> GatewayMessage {
+    let endpoints = gateway.routes.routes().iter().map(|route| EndpointsMessage {
+        path: route.template().as_str().to_owned(),
+        endpoints: route
+            .handlers()
+            .iter()
+            .map(|(method, handler)| EndpointMessage {
+                method: method.code().into(),
+                route_to_assembly: handler.function.to_string(),
+                route_to_function: handler.handler.to_string(),
+            })
+            .collect(),
+    });
+    GatewayMessage {
+        name: gateway.name.to_string(),
+        endpoints: endpoints.collect(),
+        cors: gateway.cors.as_ref().map(cross_origin),
+    }
+}
+
+fn cross_origin(cors: &Cors) -> CorsMessage {
+    let allow = |list: &AllowList| match list {
+        AllowList::Any => vec!["*".to_owned()],
+        AllowList::Only(entries) => entries.clone(),
+    };
+    CorsMessage {
+        allow_origins: allow(&cors.allow_origins),
+        allow_methods: cors
+            .allow_methods
+            .iter()
+            .flat_map(|set| set.iter())
+            .map(|method| method.code().into())
+            .collect(),
+        allow_headers: allow(&cors.allow_headers),
+        expose_headers: cors.expose_headers.clone(),
+        allow_credentials: cors.allow_credentials,
+        max_age_ms: cors.max_age.map(millis),
+    }
+}
+
+/// The reader has bounded every duration to a day.
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

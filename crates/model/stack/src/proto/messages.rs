@@ -1,0 +1,140 @@
+//! The messages of the protobuf form, package `mu_stack`.
+//!
+//! Numbers below 100 are those of the first version of mu. Numbers from 100 on came later: old readers skip them, and
+//! they are absent while they have their default value, so that a stack without anything new has the same bytes.
+
+use prost::{Enumeration, Message, Oneof};
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct StackMessage {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(string, tag = "2")]
+    pub(super) version: String,
+    #[prost(message, repeated, tag = "3")]
+    pub(super) services: Vec<ServiceMessage>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ServiceMessage {
+    #[prost(oneof = "ServiceKind", tags = "1, 2, 3, 4")]
+    pub(super) service: Option<ServiceKind>,
+}
+
+#[derive(Clone, PartialEq, Oneof)]
+pub(super) enum ServiceKind {
+    #[prost(message, tag = "1")]
+    Gateway(GatewayMessage),
+    #[prost(message, tag = "2")]
+    Function(FunctionMessage),
+    #[prost(message, tag = "3")]
+    KeyValueTable(TableMessage),
+    #[prost(message, tag = "4")]
+    Storage(StorageMessage),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TableMessage {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(bool, tag = "2")]
+    pub(super) delete: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct StorageMessage {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(bool, tag = "2")]
+    pub(super) delete: bool,
+    #[prost(bool, tag = "100")]
+    pub(super) public: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct GatewayMessage {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) endpoints: Vec<EndpointsMessage>,
+    #[prost(message, optional, tag = "100")]
+    pub(super) cors: Option<CorsMessage>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct EndpointsMessage {
+    #[prost(string, tag = "1")]
+    pub(super) path: String,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) endpoints: Vec<EndpointMessage>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct EndpointMessage {
+    #[prost(enumeration = "MethodCode", tag = "1")]
+    pub(super) method: i32,
+    #[prost(string, tag = "2")]
+    pub(super) route_to_assembly: String,
+    #[prost(string, tag = "3")]
+    pub(super) route_to_function: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct FunctionMessage {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(string, tag = "2")]
+    pub(super) binary: String,
+    /// 0 is `wasi1.0`.
+    #[prost(int32, tag = "3")]
+    pub(super) runtime: i32,
+    #[prost(message, repeated, tag = "4")]
+    pub(super) env: Vec<EnvVarMessage>,
+    /// In bytes.
+    #[prost(uint64, tag = "5")]
+    pub(super) memory_limit: u64,
+    /// In milliseconds; 0 is the default.
+    #[prost(uint64, tag = "100")]
+    pub(super) timeout_ms: u64,
+    /// 0 is the default.
+    #[prost(uint64, tag = "101")]
+    pub(super) max_instructions: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct EnvVarMessage {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(string, tag = "2")]
+    pub(super) value: String,
+}
+
+/// In the lists of origins and headers, `*` alone stands for any.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct CorsMessage {
+    #[prost(string, repeated, tag = "1")]
+    pub(super) allow_origins: Vec<String>,
+    /// Empty means the methods that the requested path has.
+    #[prost(enumeration = "MethodCode", repeated, tag = "2")]
+    pub(super) allow_methods: Vec<i32>,
+    #[prost(string, repeated, tag = "3")]
+    pub(super) allow_headers: Vec<String>,
+    #[prost(string, repeated, tag = "4")]
+    pub(super) expose_headers: Vec<String>,
+    #[prost(bool, tag = "5")]
+    pub(super) allow_credentials: bool,
+    #[prost(uint64, optional, tag = "6")]
+    pub(super) max_age_ms: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Enumeration)]
+#[repr(i32)]
+pub(super) enum MethodCode {
+    Get = 0,
+    Head = 1,
+    Post = 2,
+    Put = 3,
+    Patch = 4,
+    Delete = 5,
+    Options = 6,
+}

@@ -1,0 +1,8 @@
+//! Routes of a gateway: path templates, and the table that finds the handler of a request.
+
+mod segment;
+mod table;
+mod template;
+
+pub use self::table::{DuplicateMethod, Route, RouteConflict, RouteMatch, RouteTable};
+pub use self::template::{PathTemplate, Segment, TemplateError};

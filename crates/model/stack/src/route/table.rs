@@ -1,0 +1,402 @@
+//! The routes of one gateway, and the search among them: once per request, so without allocating but for parameters.
+
+use crate::method::{Method, MethodSet};
+use crate::name::HandlerRef;
+use crate::route::segment::decode;
+use crate::route::template::{PathTemplate, Segment};
+
+/// One path of a gateway and the handlers of its methods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    template: PathTemplate,
+    handlers: Vec<(Method, HandlerRef)>,
+}
+
+/// The method already has a handler at this path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the method {method} has two handlers")]
+pub struct DuplicateMethod {
+    /// The method.
+    pub method: Method,
+}
+
+impl Route {
+    /// A path that answers nothing yet.
+    #[must_use]
+    pub fn new(template: PathTemplate) -> Self {
+        Self { template, handlers: Vec::new() }
+    }
+
+    /// Adds the handler of a method.
+    pub fn add(&mut self, method: Method, handler: HandlerRef) -> Result<(), DuplicateMethod> {
+        if self.handler(method).is_some() {
+            return Err(DuplicateMethod { method });
+        }
+        self.handlers.push((method, handler));
+        Ok(())
+    }
+
+    /// The path.
+    #[must_use]
+    pub fn template(&self) -> &PathTemplate {
+        &self.template
+    }
+
+    /// The methods and their handlers, as declared.
+    #[must_use]
+    pub fn handlers(&self) -> &[(Method, HandlerRef)] {
+        &self.handlers
+    }
+
+    fn handler(&self, method: Method) -> Option<&HandlerRef> {
+        self.handlers.iter().find(|(declared, _)| *declared == method).map(|(_, handler)| handler)
+    }
+
+    /// `HEAD` is answered wherever `GET` is, and `OPTIONS` everywhere.
+    fn allow(&self) -> MethodSet {
+        let declared: MethodSet = self.handlers.iter().map(|&(method, _)| method).collect();
+        let declared = if declared.contains(Method::Get) { declared.with(Method::Head) } else { declared };
+        declared.with(Method::Options)
+    }
+}
+
+/// The routes of one gateway.
+///
+/// **Which route wins.** A template matches a path of the same number of segments whose literals are equal and whose
+/// parameters are not empty. Of several, the most literal one wins: at the leftmost segment where two differ, the
+/// literal beats the parameter, so `/a/{x}/c` beats `/{y}/b/c` for `/a/b/c`. Two templates that differ in no such
+/// place have the same shape and can't be in one table. The order of declaration therefore never matters.
+///
+/// **Then the method.** The path decides alone: when the winner has no handler for the method, the answer is
+/// [`RouteMatch::MethodNotAllowed`], even if a less literal template has one. A path is one resource, and its methods
+/// can be read off one place of the manifest.
+#[derive(Clone, Debug)]
+pub struct RouteTable {
+    routes: Vec<Route>,
+    nodes: Vec<Node>,
+}
+
+/// What a request's method and path lead to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum RouteMatch<'t> {
+    /// A handler.
+    Found {
+        /// The handler to invoke.
+        handler: &'t HandlerRef,
+        /// Parameters of the path in their order, percent-decoded.
+        params: Vec<(&'t str, String)>,
+        /// The winning template: the name of the route in logs and metrics.
+        template: &'t PathTemplate,
+    },
+    /// The path is known and the method is not. An `OPTIONS` request without a handler of its own ends here too: the
+    /// gateway answers it with the same list.
+    MethodNotAllowed {
+        /// The methods the path has, with the `HEAD` and `OPTIONS` that come for free.
+        allow: MethodSet,
+        /// The winning template.
+        template: &'t PathTemplate,
+    },
+    /// No template matches the path.
+    NotFound,
+    /// The path has a `%` without two hexadecimal digits after it, or its decoded bytes are not UTF-8.
+    BadEncoding,
+}
+
+/// Two templates that match exactly the same paths.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the paths `{first}` and `{second}` match the same requests")]
+pub struct RouteConflict {
+    /// The template that came first.
+    pub first: PathTemplate,
+    /// The one that has no request left to match.
+    pub second: PathTemplate,
+    /// Index of the second one in what was given to [`RouteTable::new`].
+    pub index: usize,
+}
+
+/// A node of the tree of segments. Each template is one way from the root, so a search visits a node at most once.
+#[derive(Clone, Debug, Default)]
+struct Node {
+    /// Sorted by text.
+    literals: Vec<(Box<str>, usize)>,
+    parameter: Option<usize>,
+    /// The route whose last segment leads here.
+    route: Option<usize>,
+}
+
+impl RouteTable {
+    /// A table of these routes, or every pair that conflicts.
+    pub fn new(routes: Vec<Route>) -> Result<Self, Vec<RouteConflict>> {
+        let mut nodes = vec![Node::default()];
+        let mut conflicts = Vec::new();
+        for (index, route) in routes.iter().enumerate() {
+            let end = route.template.segments().iter().fold(0, |node, segment| child(&mut nodes, node, segment));
+            match nodes[end].route {
+                None => nodes[end].route = Some(index),
+                Some(first) => conflicts.push(RouteConflict {
+                    first: routes[first].template.clone(),
+                    second: route.template.clone(),
+                    index,
+                }),
+            }
+        }
+        if conflicts.is_empty() { Ok(Self { routes, nodes }) } else { Err(conflicts) }
+    }
+
+    /// The routes, as declared.
+    #[must_use]
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// Finds the handler of a request.
+    ///
+    /// `path` is the raw, still encoded part of the URL's path behind the gateway's name, with or without its leading
+    /// `/` and without the query. It is split first and decoded then, so an encoded slash never separates segments.
+    #[must_use]
+    pub fn find(&self, method: Method, path: &str) -> RouteMatch<'_> {
+        let path = path.strip_prefix('/').unwrap_or(path);
+        if path.contains('%') && path.split('/').any(|segment| decode(segment).is_none()) {
+            return RouteMatch::BadEncoding;
+        }
+        let Some(route) = self.search(0, Some(path)).and_then(|index| self.routes.get(index)) else {
+            return RouteMatch::NotFound;
+        };
+        let template = &route.template;
+        let handler = match route.handler(method) {
+            None if method == Method::Head => route.handler(Method::Get),
+            found => found,
+        };
+        match handler {
+            Some(handler) => RouteMatch::Found { handler, params: params(template, path), template },
+            None => RouteMatch::MethodNotAllowed { allow: route.allow(), template },
+        }
+    }
+
+    /// The route at the end of `rest`, literals first. The depth is that of the longest template.
+    fn search(&self, node: usize, rest: Option<&str>) -> Option<usize> {
+        let node = &self.nodes[node];
+        let Some(rest) = rest else { return node.route };
+        let (raw, rest) = match rest.split_once('/') {
+            Some((segment, rest)) => (segment, Some(rest)),
+            None => (rest, None),
+        };
+        let segment = decode(raw)?;
+        let literal = node.literals.binary_search_by(|(text, _)| (**text).cmp(&segment)).ok();
+        literal.and_then(|index| self.search(node.literals[index].1, rest)).or_else(|| {
+            let parameter = node.parameter.filter(|_| !segment.is_empty())?;
+            self.search(parameter, rest)
+        })
+    }
+}
+
+impl Default for RouteTable {
+    fn default() -> Self {
+        Self { routes: Vec::new(), nodes: vec![Node::default()] }
+    }
+}
+
+impl PartialEq for RouteTable {
+    fn eq(&self, other: &Self) -> bool {
+        self.routes == other.routes
+    }
+}
+
+impl Eq for RouteTable {}
+
+/// The node below `node` for a segment, made when it isn't there.
+fn child(nodes: &mut Vec<Node>, node: usize, segment: &Segment) -> usize {
+    let next = nodes.len();
+    let known = match segment {
+        Segment::Parameter(_) => *nodes[node].parameter.get_or_insert(next),
+        Segment::Literal(text) => {
+            let literals = &mut nodes[node].literals;
+            match literals.binary_search_by(|(known, _)| known.cmp(text)) {
+                Ok(index) => literals[index].1,
+                Err(index) => {
+                    literals.insert(index, (text.clone(), next));
+                    next
+                }
+            }
+        }
+    };
+    if known == next {
+        nodes.push(Node::default());
+    }
+    known
+}
+
+fn params<'t>(template: &'t PathTemplate, path: &str) -> Vec<(&'t str, String)> {
+    let named = template.segments().iter().zip(path.split('/'));
+    named
+        .filter_map(|(segment, raw)| match segment {
+            Segment::Parameter(name) => Some((&**name, decode(raw)?.into_owned())),
+            Segment::Literal(_) => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn route(path: &str, methods: &[Method]) -> Route {
+        let mut route = Route::new(path.parse().unwrap());
+        for &method in methods {
+            route.add(method, format!("f.{}", method.as_lower_case()).parse().unwrap()).unwrap();
+        }
+        route
+    }
+
+    fn gets(paths: &[&str]) -> RouteTable {
+        RouteTable::new(paths.iter().map(|path| route(path, &[Method::Get])).collect()).unwrap()
+    }
+
+    /// The winner and its parameters as text: `/a/{x} x=1`.
+    fn found(table: &RouteTable, path: &str) -> String {
+        match table.find(Method::Get, path) {
+            RouteMatch::Found { params, template, .. } => {
+                params.iter().fold(template.to_string(), |text, (name, value)| format!("{text} {name}={value}"))
+            }
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn paths_find_their_template() {
+        let table =
+            gets(&["/", "/{title}", "/todos", "/todos/", "/todos/{id}", "/todos/new", "/{a}/{b}/{c}", "café/x"]);
+        for (path, expected) in [
+            ("", "/"),
+            ("/", "/"),
+            ("/milk", "/{title} title=milk"),
+            ("milk", "/{title} title=milk"),
+            ("/a%20b%2Fc", "/{title} title=a b/c"),
+            ("/todos", "/todos"),
+            ("/todos/", "/todos/"),
+            ("/todos/7", "/todos/{id} id=7"),
+            ("/todos/new", "/todos/new"),
+            ("/%74odos/ne%77", "/todos/new"),
+            ("/Todos/new", "NotFound"),
+            ("/todos//", "NotFound"),
+            ("//", "NotFound"),
+            ("/1/2/3", "/{a}/{b}/{c} a=1 b=2 c=3"),
+            ("/1/2/", "NotFound"),
+            ("/1/2/3/4", "NotFound"),
+            ("/caf%C3%A9/x", "/café/x"),
+            ("/café/x", "/café/x"),
+            ("/todos%2Fnew", "/{title} title=todos/new"),
+            ("/%zz", "BadEncoding"),
+            ("/nowhere/near/this/%FF", "BadEncoding"),
+        ] {
+            assert_eq!(found(&table, path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_leftmost_literal_wins_and_the_search_goes_back() {
+        let table = gets(&["/a/{x}/c", "/{y}/b/c", "/a/b/d", "/{y}/b/{z}"]);
+        assert_eq!(found(&table, "/a/b/c"), "/a/{x}/c x=b");
+        assert_eq!(found(&table, "/q/b/c"), "/{y}/b/c y=q");
+        assert_eq!(found(&table, "/a/b/d"), "/a/b/d");
+        assert_eq!(found(&table, "/a/b/e"), "/{y}/b/{z} y=a z=e");
+    }
+
+    #[test]
+    fn the_wrong_method_is_405_with_allow_not_404() {
+        let table =
+            RouteTable::new(vec![route("/t/{id}", &[Method::Get]), route("/t/me", &[Method::Post, Method::Delete])])
+                .unwrap();
+        let allowed = |method, path| match table.find(method, path) {
+            RouteMatch::MethodNotAllowed { allow, .. } => allow.to_string(),
+            RouteMatch::Found { handler, .. } => handler.to_string(),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(allowed(Method::Get, "/t/1"), "f.get");
+        assert_eq!(allowed(Method::Head, "/t/1"), "f.get");
+        assert_eq!(allowed(Method::Put, "/t/1"), "GET, HEAD, OPTIONS");
+        assert_eq!(allowed(Method::Options, "/t/1"), "GET, HEAD, OPTIONS");
+        assert_eq!(allowed(Method::Get, "/t/me"), "POST, DELETE, OPTIONS");
+        assert_eq!(allowed(Method::Head, "/t/me"), "POST, DELETE, OPTIONS");
+        assert_eq!(allowed(Method::Get, "/t"), "NotFound");
+    }
+
+    #[test]
+    fn an_own_handler_of_head_and_options_is_used() {
+        let table = RouteTable::new(vec![route("/", &[Method::Get, Method::Head, Method::Options])]).unwrap();
+        for method in [Method::Head, Method::Options] {
+            let RouteMatch::Found { handler, .. } = table.find(method, "/") else { panic!("not found") };
+            assert_eq!(handler.handler.as_str(), method.as_lower_case());
+        }
+    }
+
+    #[test]
+    fn templates_of_one_shape_conflict() {
+        let paths = ["/a/{x}", "/a/{y}", "a/{z}", "/a/b", "/", ""];
+        let conflicts = RouteTable::new(paths.iter().map(|path| route(path, &[])).collect()).unwrap_err();
+        let shown: Vec<_> = conflicts.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            shown,
+            [
+                "the paths `/a/{x}` and `/a/{y}` match the same requests",
+                "the paths `/a/{x}` and `/a/{z}` match the same requests",
+                "the paths `/` and `/` match the same requests",
+            ]
+        );
+        assert_eq!(conflicts.iter().map(|conflict| conflict.index).collect::<Vec<_>>(), [1, 2, 5]);
+    }
+
+    fn templates() -> impl Strategy<Value = Vec<String>> {
+        let segment = prop_oneof![Just("a"), Just("b"), Just("{}")];
+        let template = prop::collection::vec(segment, 1..5).prop_map(|segments| {
+            let named =
+                segments.iter().enumerate().map(|(index, segment)| segment.replace("{}", &format!("{{p{index}}}")));
+            format!("/{}", named.collect::<Vec<_>>().join("/"))
+        });
+        prop::collection::btree_set(template, 1..20).prop_map(|set| set.into_iter().collect::<Vec<_>>())
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_declaration_never_matters(
+            (declared, shuffled) in templates().prop_flat_map(|list| (Just(list.clone()), Just(list).prop_shuffle())),
+            paths in prop::collection::vec("(/[abc]){1,4}", 10),
+        ) {
+            let table = |list: &[String]| gets(&list.iter().map(String::as_str).collect::<Vec<_>>());
+            let (first, second) = (table(&declared), table(&shuffled));
+            for path in paths {
+                prop_assert_eq!(found(&first, &path), found(&second, &path));
+            }
+        }
+
+        #[test]
+        fn the_winner_is_the_best_of_all_that_match(list in templates(), path in "(/[abc]){1,4}") {
+            let table = gets(&list.iter().map(String::as_str).collect::<Vec<_>>());
+            // Leftmost literal first is the order of the templates with "literal" before "parameter".
+            let matching = table.routes().iter().filter(|route| {
+                let segments = route.template().segments();
+                let parts: Vec<_> = path[1..].split('/').collect();
+                segments.len() == parts.len() && segments.iter().zip(&parts).all(|(segment, part)| match segment {
+                    Segment::Literal(text) => **text == **part,
+                    Segment::Parameter(_) => !part.is_empty(),
+                })
+            });
+            let best = matching.min_by_key(|route| {
+                route.template().segments().iter().map(|segment| matches!(segment, Segment::Parameter(_))).collect::<Vec<_>>()
+            });
+            match (table.find(Method::Get, &path), best) {
+                (RouteMatch::Found { template, .. }, Some(best)) => prop_assert_eq!(template, best.template()),
+                (RouteMatch::NotFound, None) => {}
+                other => prop_assert!(false, "{:?}", other),
+            }
+        }
+
+        #[test]
+        fn any_path_has_an_answer(list in templates(), path in "\\PC{0,40}|[ab/%0-9F]{0,20}") {
+            let table = gets(&list.iter().map(String::as_str).collect::<Vec<_>>());
+            let _ = table.find(Method::Get, &path);
+        }
+    }
+}

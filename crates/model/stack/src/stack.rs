@@ -1,0 +1,220 @@
+//! A stack: what runs.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::cors::Cors;
+use crate::env::Env;
+use crate::instructions::Instructions;
+use crate::limits::{INSTRUCTIONS_DEFAULT, MEMORY_DEFAULT, TIMEOUT_DEFAULT};
+use crate::name::{BinaryId, BoxName, FunctionName, GatewayName, StackName, TableName};
+use crate::route::RouteTable;
+use crate::size::ByteSize;
+
+/// A validated stack: names are unique within their kind, and every route leads to a function of the stack.
+///
+/// Made by [`Manifest::local_stack`](crate::Manifest::local_stack),
+/// [`Manifest::deployed_stack`](crate::Manifest::deployed_stack), [`Stack::from_proto_bytes`] and [`Stack::parse_yaml`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stack {
+    pub(crate) name: StackName,
+    pub(crate) version: String,
+    pub(crate) services: Vec<Service<Function>>,
+}
+
+/// One service of a stack or, with another `F`, of a manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Service<F> {
+    /// Runs code.
+    Function(F),
+    /// Maps HTTP paths to handlers.
+    Gateway(Gateway),
+    /// A key/value table.
+    Table(Table),
+    /// A box of mu Storage.
+    Box(StorageBox),
+}
+
+/// A function as it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// Its name.
+    pub name: FunctionName,
+    /// Where its code is.
+    pub artifact: Artifact,
+    /// The contract it was built for.
+    pub runtime: Runtime,
+    /// Its environment variables.
+    pub env: Env,
+    /// What one invocation may use.
+    pub limits: FunctionLimits,
+}
+
+/// Where a function's code is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Artifact {
+    /// A file, relative to the manifest's directory.
+    Module(String),
+    /// Uploaded already, under this id.
+    Binary(BinaryId),
+}
+
+/// The contract between a function and mu.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Runtime {
+    /// `wasi1.0`: a WASI preview 1 command that speaks Borsh over stdin and stdout.
+    #[default]
+    Wasi1,
+}
+
+/// What one invocation of a function may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FunctionLimits {
+    /// Most memory: 64 KiB to 8 GiB.
+    pub memory: ByteSize,
+    /// Most wall-clock time: 1 ms to 300 s.
+    pub timeout: Duration,
+    /// Most instructions.
+    pub instructions: Instructions,
+}
+
+/// HTTP paths and methods mapped to handlers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gateway {
+    /// Its name, the second part of the URL's path.
+    pub name: GatewayName,
+    /// Its routes.
+    pub routes: RouteTable,
+    /// What pages of other origins may do; nothing without it.
+    pub cors: Option<Cors>,
+}
+
+/// A key/value table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Its name.
+    pub name: TableName,
+    /// Whether deploying the stack removes it with everything in it.
+    pub delete: bool,
+}
+
+/// A box of mu Storage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageBox {
+    /// Its name.
+    pub name: BoxName,
+    /// Whether deploying the stack removes it with everything in it.
+    pub delete: bool,
+    /// Whether everyone may read its objects over HTTP.
+    pub public: bool,
+}
+
+/// A stack can't be written for others while a function's code is a file on this machine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the code of function `{function}` is not uploaded yet")]
+pub struct NotUploaded {
+    /// The first such function.
+    pub function: FunctionName,
+}
+
+impl Stack {
+    /// The same stack with the code of every function taken from where `binary` says it was uploaded to.
+    pub fn with_binaries(mut self, mut binary: impl FnMut(&Function) -> BinaryId) -> Self {
+        for service in &mut self.services {
+            if let Service::Function(function) = service {
+                function.artifact = Artifact::Binary(binary(function));
+            }
+        }
+        self
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &StackName {
+        &self.name
+    }
+
+    /// Its version, any text of at most 64 bytes.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Its services, as declared.
+    #[must_use]
+    pub fn services(&self) -> &[Service<Function>] {
+        &self.services
+    }
+
+    /// Its functions, as declared.
+    pub fn functions(&self) -> impl Iterator<Item = &Function> {
+        self.services
+            .iter()
+            .filter_map(|service| if let Service::Function(function) = service { Some(function) } else { None })
+    }
+
+    /// Its gateways, as declared.
+    pub fn gateways(&self) -> impl Iterator<Item = &Gateway> {
+        self.services
+            .iter()
+            .filter_map(|service| if let Service::Gateway(gateway) = service { Some(gateway) } else { None })
+    }
+
+    /// Its tables, as declared, also those to be deleted.
+    pub fn tables(&self) -> impl Iterator<Item = &Table> {
+        self.services.iter().filter_map(|service| if let Service::Table(table) = service { Some(table) } else { None })
+    }
+
+    /// Its boxes, as declared, also those to be deleted.
+    pub fn boxes(&self) -> impl Iterator<Item = &StorageBox> {
+        self.services
+            .iter()
+            .filter_map(|service| if let Service::Box(storage) = service { Some(storage) } else { None })
+    }
+
+    /// The function of that name.
+    #[must_use]
+    pub fn function(&self, name: &str) -> Option<&Function> {
+        self.functions().find(|function| function.name.as_str() == name)
+    }
+
+    /// The gateway of that name.
+    #[must_use]
+    pub fn gateway(&self, name: &str) -> Option<&Gateway> {
+        self.gateways().find(|gateway| gateway.name.as_str() == name)
+    }
+
+    /// The table of that name.
+    #[must_use]
+    pub fn table(&self, name: &str) -> Option<&Table> {
+        self.tables().find(|table| table.name.as_str() == name)
+    }
+
+    /// The box of that name.
+    #[must_use]
+    pub fn storage_box(&self, name: &str) -> Option<&StorageBox> {
+        self.boxes().find(|storage| storage.name.as_str() == name)
+    }
+}
+
+impl Runtime {
+    /// As manifests write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Wasi1 => "wasi1.0",
+        }
+    }
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Default for FunctionLimits {
+    fn default() -> Self {
+        Self { memory: MEMORY_DEFAULT, timeout: TIMEOUT_DEFAULT, instructions: INSTRUCTIONS_DEFAULT }
+    }
+}

@@ -1,0 +1,118 @@
+//! A request that matched a route: turned into an invocation, and its outcome into a response.
+
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, Response, StatusCode, Uri, Version};
+use http_body::Body as _;
+use mu_invoke::{Cause, DeployedGateway, Deployment, Kind, Target};
+use mu_runtime::Request;
+use mu_stack::PathTemplate;
+
+use crate::error::ApiError;
+use crate::headers::{check_text, join_cookies, remove_connection_headers, survey};
+use crate::query::parse_query;
+use crate::request_body::request_body;
+use crate::request_id::{X_MU_INVOCATION_ID, X_REQUEST_ID, id_value};
+use crate::response::{ResponseBody, Traffic, respond};
+use crate::service::{Received, Service};
+
+/// Where a request leads.
+pub(crate) struct Matched<'a> {
+    pub(crate) deployment: &'a Deployment,
+    pub(crate) gateway: &'a DeployedGateway,
+    pub(crate) target: &'a Target,
+    pub(crate) params: Vec<(&'a str, String)>,
+    pub(crate) template: &'a PathTemplate,
+    pub(crate) uri: &'a Uri,
+    /// The path below the gateway.
+    pub(crate) path: &'a str,
+}
+
+/// Invokes the handler. From here on the request is counted, also when it turns out to be malformed.
+pub(crate) async fn call(service: &Service, matched: Matched<'_>, received: Received) -> Response<ResponseBody> {
+    let uri_bytes = matched.uri.path().len() + matched.uri.query().map_or(0, str::len);
+    let mut traffic = Traffic::new(matched.deployment.meter(), uri_bytes as u64);
+    let invocation = id_value(received.id);
+    let response = invoke(service, matched, received, &mut traffic).await;
+    let mut response = response.unwrap_or_else(ApiError::into_response);
+    traffic.add(survey(response.headers()).bytes);
+    response.headers_mut().insert(&X_MU_INVOCATION_ID, invocation);
+    response.map(|body| body.counting(traffic))
+}
+
+async fn invoke(
+    service: &Service,
+    matched: Matched<'_>,
+    received: Received,
+    traffic: &mut Traffic,
+) -> Result<Response<ResponseBody>, ApiError> {
+    let Matched { deployment, gateway, target, params, template, uri, path } = matched;
+    let Received { id, request_id, method, version, mut headers, body } = received;
+
+    prepare_headers(&mut headers, version, uri, request_id, traffic)?;
+    let query = uri.query().map(parse_query).transpose()?.unwrap_or_default();
+    let body_bytes_max = deployment.function(target).limits().request_bytes;
+    if body.size_hint().lower() > body_bytes_max {
+        return Err(body_too_large(body_bytes_max));
+    }
+    let request = Request {
+        method: method.clone(),
+        path: path.to_owned(),
+        path_params: params.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        query,
+        headers,
+        body: request_body(body, deployment.meter(), service.config().body_pause_max),
+    };
+    let is_head = method == Method::HEAD;
+    let cause = Cause::Gateway { gateway: gateway.name().clone(), method, template: template.clone() };
+    let response = service.invoker().invoke(deployment, target, cause, id, request).await?;
+    Ok(finish(response, is_head))
+}
+
+/// Makes the headers of a request those that a function sees.
+fn prepare_headers(
+    headers: &mut HeaderMap,
+    version: Version,
+    uri: &Uri,
+    request_id: HeaderValue,
+    traffic: &mut Traffic,
+) -> Result<(), ApiError> {
+    let survey = survey(headers);
+    traffic.add(survey.bytes);
+    check_text(headers).map_err(|error| ApiError::new(Kind::Invalid, error.to_string()))?;
+    if survey.has_connection_headers {
+        remove_connection_headers(headers);
+    }
+    if version == Version::HTTP_2 {
+        join_cookies(headers);
+        // HTTP/2 has the host in the URL; functions look for it where HTTP/1 has it.
+        if let (None, Some(authority)) = (headers.get(header::HOST), uri.authority())
+            && let Ok(host) = HeaderValue::from_str(authority.as_str())
+        {
+            headers.insert(header::HOST, host);
+        }
+    }
+    headers.insert(&X_REQUEST_ID, request_id);
+    Ok(())
+}
+
+/// Makes the function's response one that can be sent: its framing is the gateway's business.
+fn finish(response: mu_runtime::Response, is_head: bool) -> Response<ResponseBody> {
+    let mu_runtime::Response { status, mut headers, body } = response;
+    if survey(&headers).has_connection_headers {
+        remove_connection_headers(&mut headers);
+    }
+    let is_empty = body.is_end_stream();
+    // Only the answer to `HEAD` may tell a length that is not that of its own body.
+    if !(is_head && is_empty) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    let has_no_body = is_empty || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let body = if has_no_body { ResponseBody::nothing() } else { ResponseBody::stream(body) };
+    respond(status, headers, body)
+}
+
+fn body_too_large(body_bytes_max: u64) -> ApiError {
+    ApiError::new(Kind::TooLarge, format!("the request's body is larger than {body_bytes_max} bytes"))
+        .code(mu_invoke::code::REQUEST_TOO_LARGE)
+        .detail("limit_bytes", body_bytes_max)
+}

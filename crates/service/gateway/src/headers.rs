@@ -1,0 +1,132 @@
+//! Headers on their way through the gateway: what is checked, counted, and not passed on.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+/// What one look at all headers of a message tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Survey {
+    /// Bytes of all names and values.
+    pub(crate) bytes: u64,
+    /// Whether some headers are about the connection, not the message.
+    pub(crate) has_connection_headers: bool,
+}
+
+/// A header whose value is not UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the value of the header `{name}` is not UTF-8")]
+pub(crate) struct NotText {
+    name: HeaderName,
+}
+
+/// Checks the headers of a request, which functions see as text.
+pub(crate) fn check_text(headers: &HeaderMap) -> Result<(), NotText> {
+    let not_text = headers.iter().find(|(_, value)| std::str::from_utf8(value.as_bytes()).is_err());
+    not_text.map_or(Ok(()), |(name, _)| Err(NotText { name: name.clone() }))
+}
+
+/// Looks at the headers of a message.
+pub(crate) fn survey(headers: &HeaderMap) -> Survey {
+    let mut survey = Survey { bytes: 0, has_connection_headers: false };
+    for (name, value) in headers {
+        survey.bytes += (name.as_str().len() + value.len()) as u64;
+        survey.has_connection_headers |= is_about_the_connection(name);
+    }
+    survey
+}
+
+/// Removes what is about the connection (RFC 9110, 7.6.1): the headers known to be, and those that `Connection` names.
+pub(crate) fn remove_connection_headers(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in CONNECTION_HEADERS {
+        headers.remove(name);
+    }
+}
+
+/// Joins the `Cookie` headers that HTTP/2 clients split, as RFC 9113, 8.2.3 demands before a request is passed on.
+pub(crate) fn join_cookies(headers: &mut HeaderMap) {
+    let mut cookies = headers.get_all(header::COOKIE).iter();
+    if let (Some(first), Some(second)) = (cookies.next(), cookies.next()) {
+        let parts: Vec<&[u8]> = [first, second].into_iter().chain(cookies).map(HeaderValue::as_bytes).collect();
+        let joined = HeaderValue::from_bytes(&parts.join(&b"; "[..])).expect("parts of headers make a header");
+        headers.insert(header::COOKIE, joined);
+    }
+}
+
+const CONNECTION_HEADERS: [&str; 9] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+fn is_about_the_connection(name: &HeaderName) -> bool {
+    CONNECTION_HEADERS.contains(&name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        lines.iter().map(|&(k, v)| (HeaderName::from_static(k), HeaderValue::from_static(v))).collect()
+    }
+
+    #[test]
+    fn names_and_values_are_counted() {
+        for (lines, bytes, has_connection_headers) in
+            [(vec![], 0, false), (vec![("a", "12"), ("host", "x")], 8, false), (vec![("te", "trailers")], 10, true)]
+        {
+            assert_eq!(survey(&headers(&lines)), Survey { bytes, has_connection_headers });
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_not_text_is_named() {
+        let mut bad = headers(&[("a", "1")]);
+        bad.insert("x-user", HeaderValue::from_bytes(b"caf\xe9").unwrap());
+        let message = check_text(&bad).unwrap_err().to_string();
+        assert_eq!(message, "the value of the header `x-user` is not UTF-8");
+        bad.insert("x-user", HeaderValue::from_bytes("café".as_bytes()).unwrap());
+        assert!(check_text(&bad).is_ok());
+    }
+
+    #[test]
+    fn connection_headers_go_and_the_rest_stays() {
+        let mut mixed = headers(&[
+            ("connection", "keep-alive, X-Secret"),
+            ("keep-alive", "timeout=5"),
+            ("x-secret", "1"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("accept", "*/*"),
+        ]);
+        remove_connection_headers(&mut mixed);
+        assert_eq!(mixed, headers(&[("accept", "*/*")]));
+    }
+
+    #[test]
+    fn split_cookies_are_joined() {
+        let mut split = HeaderMap::new();
+        for cookie in ["a=1", "b=2", "c=3"] {
+            split.append(header::COOKIE, HeaderValue::from_static(cookie));
+        }
+        join_cookies(&mut split);
+        assert_eq!(split, headers(&[("cookie", "a=1; b=2; c=3")]));
+        join_cookies(&mut split);
+        assert_eq!(split, headers(&[("cookie", "a=1; b=2; c=3")]));
+    }
+}

@@ -1,0 +1,204 @@
+//! One request from its head to the head of its response.
+
+use std::sync::Arc;
+
+use http::header::{self, HeaderMap, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode, Uri, Version};
+use hyper::body::Incoming;
+use mu_env::{Env, InvocationId};
+use mu_invoke::{DeployedGateway, Deployment, Found, Invoker, Kind, Routed};
+use mu_stack::MethodSet;
+
+use crate::address::Address;
+use crate::config::GatewayConfig;
+use crate::cors;
+use crate::error::{ApiError, shown};
+use crate::function::{self, Matched};
+use crate::query::NotText;
+use crate::request_id::{X_REQUEST_ID, client_request_id, id_value};
+use crate::response::{ResponseBody, respond, without_body};
+
+/// Answers requests.
+pub(crate) struct Service {
+    env: Env,
+    invoker: Arc<Invoker>,
+    config: GatewayConfig,
+}
+
+/// A request as it was received, without its URL.
+pub(crate) struct Received {
+    /// The id under which a function would be invoked.
+    pub(crate) id: InvocationId,
+    pub(crate) request_id: HeaderValue,
+    pub(crate) method: Method,
+    pub(crate) version: Version,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Incoming,
+}
+
+impl Service {
+    pub(crate) fn new(env: Env, invoker: Arc<Invoker>, config: GatewayConfig) -> Self {
+        Self { env, invoker, config }
+    }
+
+    pub(crate) fn invoker(&self) -> &Invoker {
+        &self.invoker
+    }
+
+    pub(crate) fn config(&self) -> &GatewayConfig {
+        &self.config
+    }
+
+    /// Answers one request, whatever it is.
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<ResponseBody> {
+        let (Parts { method, uri, version, headers, .. }, body) = request.into_parts();
+        let id = self.env.new_invocation_id();
+        let request_id = client_request_id(&headers).cloned().unwrap_or_else(|| id_value(id));
+        let is_head = method == Method::HEAD;
+        let received = Received { id, request_id: request_id.clone(), method, version, headers, body };
+        let mut response = self.find_service(&uri, received).await.unwrap_or_else(ApiError::into_response);
+        response.headers_mut().insert(&X_REQUEST_ID, request_id);
+        if is_head { without_body(response) } else { response }
+    }
+
+    async fn find_service(&self, uri: &Uri, received: Received) -> Result<Response<ResponseBody>, ApiError> {
+        let uri_bytes_max = self.config.uri_bytes_max;
+        if uri.path().len() + uri.query().map_or(0, str::len) > uri_bytes_max {
+            return Err(uri_too_long(uri_bytes_max));
+        }
+        let address = Address::parse(uri.path())?.ok_or_else(|| no_address(uri.path()))?;
+        let deployment = match self.invoker.deployments().find(&address.stack) {
+            Found::Deployment(deployment) => deployment,
+            Found::Unknown => return Err(unknown_stack(&address.stack)),
+            Found::Ambiguous => return Err(ambiguous_stack(&address.stack)),
+        };
+        if let Some(gateway) = deployment.gateway(&address.service) {
+            return Ok(self.pass_gateway(&deployment, gateway, address.rest, uri, received).await);
+        }
+        if deployment.has_public_box(&address.service) {
+            return Err(unknown_service(&deployment, &address.service)); // TMP
+        }
+        Err(unknown_service(&deployment, &address.service))
+    }
+
+    /// Answers a request to a gateway, and states the gateway's cross-origin rules on whatever the answer is.
+    async fn pass_gateway(
+        &self,
+        deployment: &Deployment,
+        gateway: &DeployedGateway,
+        path: &str,
+        uri: &Uri,
+        received: Received,
+    ) -> Response<ResponseBody> {
+        let Some(policy) = gateway.cors() else {
+            let response = self.find_route(deployment, gateway, path, uri, received).await;
+            return response.unwrap_or_else(ApiError::into_response);
+        };
+        let origin = received.headers.get(header::ORIGIN).cloned();
+        let asked = if cors::is_preflight(&received.method, &received.headers) { gateway.methods(path) } else { None };
+        let mut response = match asked {
+            Some(allow) => cors::preflight(policy, &received.headers, allow),
+            None => {
+                let response = self.find_route(deployment, gateway, path, uri, received).await;
+                response.unwrap_or_else(ApiError::into_response)
+            }
+        };
+        cors::permit(policy, origin, response.headers_mut());
+        response
+    }
+
+    async fn find_route(
+        &self,
+        deployment: &Deployment,
+        gateway: &DeployedGateway,
+        path: &str,
+        uri: &Uri,
+        received: Received,
+    ) -> Result<Response<ResponseBody>, ApiError> {
+        let routed = match route_method(&received.method) {
+            Some(method) => gateway.route(method, path),
+            None => gateway.methods(path).map_or(Routed::NotFound, |allow| Routed::MethodNotAllowed { allow }),
+        };
+        match routed {
+            Routed::Found { target, params, template } => {
+                let matched = Matched { deployment, gateway, target, params, template, uri, path };
+                Ok(function::call(self, matched, received).await)
+            }
+            Routed::MethodNotAllowed { allow } if received.method == Method::OPTIONS => Ok(options(allow)),
+            Routed::MethodNotAllowed { allow } => Err(method_not_allowed(&received.method, path, allow)),
+            Routed::NotFound => Err(unknown_path(deployment, gateway, path)),
+            Routed::BadEncoding => {
+                Err(ApiError::new(Kind::Invalid, format!("the path `{}` cannot be percent-decoded", shown(path))))
+            }
+        }
+    }
+}
+
+/// The method as routes know it; none for methods that no route can have.
+fn route_method(method: &Method) -> Option<mu_stack::Method> {
+    Some(match *method {
+        Method::GET => mu_stack::Method::Get,
+        Method::HEAD => mu_stack::Method::Head,
+        Method::POST => mu_stack::Method::Post,
+        Method::PUT => mu_stack::Method::Put,
+        Method::PATCH => mu_stack::Method::Patch,
+        Method::DELETE => mu_stack::Method::Delete,
+        Method::OPTIONS => mu_stack::Method::Options,
+        _ => return None,
+    })
+}
+
+fn options(allow: MethodSet) -> Response<ResponseBody> {
+    let headers = HeaderMap::from_iter([(header::ALLOW, cors::method_list(allow))]);
+    respond(StatusCode::NO_CONTENT, headers, ResponseBody::nothing())
+}
+
+// === errors ===
+
+pub(crate) fn method_not_allowed(method: &Method, path: &str, allow: MethodSet) -> ApiError {
+    let message = format!("the path `{}` has no {}; it has {allow}", shown(path), shown(method.as_str()));
+    ApiError::new(Kind::MethodNotAllowed, message)
+        .detail("allow", allow.to_string())
+        .header(header::ALLOW, cors::method_list(allow))
+}
+
+fn uri_too_long(uri_bytes_max: usize) -> ApiError {
+    ApiError::new(Kind::TooLarge, format!("the path and query are longer than {uri_bytes_max} bytes"))
+        .status(StatusCode::URI_TOO_LONG)
+        .code("uri_too_long")
+}
+
+fn no_address(path: &str) -> ApiError {
+    let message = "this is a gateway of mu: a function answers at /{stack}/{gateway}/{path}, \
+                   an object of a public box at /{stack}/{box}/{key}";
+    ApiError::new(Kind::NotFound, message).detail("path", path)
+}
+
+fn unknown_stack(stack: &str) -> ApiError {
+    let message = format!("no stack with the id or name `{}` is deployed here", shown(stack));
+    ApiError::new(Kind::NotFound, message).detail("stack", stack)
+}
+
+fn ambiguous_stack(stack: &str) -> ApiError {
+    let message = format!("several stacks have the name `{}`: use the id, which begins with s_", shown(stack));
+    ApiError::new(Kind::NotFound, message).code("ambiguous_name").detail("stack", stack)
+}
+
+fn unknown_service(deployment: &Deployment, service: &str) -> ApiError {
+    let stack = deployment.name();
+    let message = format!("stack `{stack}` has no gateway or public box `{}`", shown(service));
+    ApiError::new(Kind::NotFound, message).detail("stack", &**stack).detail("service", service)
+}
+
+fn unknown_path(deployment: &Deployment, gateway: &DeployedGateway, path: &str) -> ApiError {
+    let (stack, gateway) = (deployment.name(), gateway.name());
+    let message = format!("gateway `{gateway}` of stack `{stack}` has no path `{}`", shown(path));
+    ApiError::new(Kind::NotFound, message).detail("stack", &**stack).detail("gateway", &**gateway).detail("path", path)
+}
+
+impl From<NotText> for ApiError {
+    fn from(error: NotText) -> Self {
+        Self::new(Kind::Invalid, error.to_string())
+    }
+}

@@ -1,0 +1,266 @@
+//! A gateway in front of one stack, whose handlers are written here.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use mu_db::{MemKv, MuDb};
+use mu_env::Env;
+use mu_gateway::{Gateway, GatewayConfig};
+use mu_invoke::{DeployParams, Deployment, InvokeConfig, Invoker, Parts, Receipt, ReceiptSink};
+use mu_runtime::{
+    Artifact, Body, BodyError, Call, Engine, ExecutionUsage, Failure, LoadError, Outcome, Program, Response,
+    collect_body, empty_body, full_body,
+};
+use mu_stack::{Manifest, StackId};
+use mu_storage::Boxes;
+use mu_telemetry::{LogRecord, LogSink};
+use serde_json::json;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+use crate::client::{Answer, Client};
+
+const MANIFEST: &str = "
+name: shop
+version: '1'
+services:
+  - {type: Function, name: till, module: till.wasm}
+  - {type: Storage, name: photos, public: true}
+  - {type: Storage, name: secrets}
+  - type: Gateway
+    name: api
+    endpoints:
+      /: {get: till.echo}
+      /echo: {get: till.echo, post: till.echo, put: till.echo}
+      /echo/{first}/x/{second}: {get: till.echo}
+      /café: {get: till.echo}
+      /own: {get: till.echo, head: till.own_head, options: till.echo}
+      /chatty: {get: till.chatty}
+      /no-content: {get: till.no_content}
+      /stream: {get: till.stream}
+      /broken-stream: {get: till.broken_stream}
+      /fail: {get: till.fail}
+      /gate: {get: till.gate}
+  - type: Gateway
+    name: listed
+    cors:
+      allow_origins: ['https://a.example', 'https://b.example']
+      allow_headers: [x-one, x-two]
+      expose_headers: [x-three]
+      allow_credentials: true
+      max_age: 10m
+    endpoints:
+      /: {get: till.echo, post: till.fail, options: till.echo}
+  - type: Gateway
+    name: anyone
+    cors:
+      allow_origins: '*'
+      allow_methods: [get]
+      allow_headers: '*'
+    endpoints:
+      /: {get: till.echo, post: till.echo}
+      /own-cors: {get: till.own_cors}
+";
+
+pub(crate) const STACK: StackId = StackId::new([7; 32]);
+
+pub(crate) struct World {
+    pub(crate) address: SocketAddr,
+    pub(crate) env: Env,
+    pub(crate) invoker: Arc<Invoker>,
+    pub(crate) deployment: Arc<Deployment>,
+    pub(crate) boxes: Arc<Boxes>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) sink: Arc<Sink>,
+    pub(crate) serving: JoinHandle<()>,
+}
+
+/// Where calls of the handler `gate` stop until they are let through.
+pub(crate) struct Gate {
+    entered: Semaphore,
+    open: Semaphore,
+}
+
+impl Gate {
+    /// Waits until one more call is stopped.
+    pub(crate) async fn entered(&self) {
+        self.entered.acquire().await.unwrap().forget();
+    }
+
+    /// Lets one call through.
+    pub(crate) fn open(&self) {
+        self.open.add_permits(1);
+    }
+
+    async fn stop(&self) {
+        self.entered.add_permits(1);
+        self.open.acquire().await.unwrap().forget();
+    }
+}
+
+/// Keeps receipts, and drops log lines.
+#[derive(Default)]
+pub(crate) struct Sink(Mutex<Vec<Receipt>>);
+
+impl Sink {
+    pub(crate) fn receipts(&self) -> Vec<Receipt> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl ReceiptSink for Sink {
+    fn accept(&self, receipt: Receipt) {
+        self.0.lock().unwrap().push(receipt);
+    }
+}
+
+impl LogSink for Sink {
+    fn write(&self, _record: LogRecord) {}
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        Self::with(GatewayConfig::default(), InvokeConfig::default()).await
+    }
+
+    pub(crate) async fn with(config: GatewayConfig, invoke_config: InvokeConfig) -> Self {
+        let env = Env::system();
+        let gate = Arc::new(Gate { entered: Semaphore::new(0), open: Semaphore::new(0) });
+        let sink = Arc::new(Sink::default());
+        let boxes = Arc::new(Boxes::default());
+        let invoker = Arc::new(Invoker::new(Parts {
+            env: env.clone(),
+            engine: Arc::new(Handlers(Arc::clone(&gate))),
+            db: Arc::new(MuDb::new(Arc::new(MemKv::default()))),
+            boxes: Arc::clone(&boxes),
+            logs: Arc::clone(&sink) as Arc<dyn LogSink>,
+            receipts: Arc::clone(&sink) as Arc<dyn ReceiptSink>,
+            config: invoke_config,
+        }));
+        let deployment = deploy(&invoker, STACK, MANIFEST).await;
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let gateway = Gateway::bind(anywhere, env.clone(), Arc::clone(&invoker), config).unwrap();
+        let address = gateway.address();
+        let serving = tokio::spawn(gateway.serve(env.tasks().shutdown().clone()));
+        Self { address, env, invoker, deployment, boxes, gate, sink, serving }
+    }
+
+    /// Deploys the same stack once more, under another id.
+    pub(crate) async fn deploy_twin(&self) {
+        deploy(&self.invoker, StackId::new([8; 32]), MANIFEST).await;
+    }
+
+    /// Asks one request without a body over HTTP/1.
+    pub(crate) async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        Client::http1(self.address).await.ask(method, path, headers, "").await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[]).await
+    }
+}
+
+async fn deploy(invoker: &Invoker, id: StackId, manifest: &str) -> Arc<Deployment> {
+    let stack = Manifest::parse("mu.yaml", manifest.as_bytes()).expect("the test's manifest is valid").deployed_stack();
+    let artifacts = stack.functions().map(|function| (function.name.clone(), Artifact::from_bytes("code"))).collect();
+    invoker.deploy(DeployParams { id, stack, artifacts }).await.unwrap()
+}
+
+struct Handlers(Arc<Gate>);
+
+#[async_trait]
+impl Engine for Handlers {
+    async fn load(&self, _artifact: Artifact, _memory_limit_bytes: u64) -> Result<Arc<dyn Program>, LoadError> {
+        Ok(Arc::new(Self(Arc::clone(&self.0))))
+    }
+}
+
+#[async_trait]
+impl Program for Handlers {
+    async fn run(&self, call: Call) -> Outcome {
+        let result = match &*call.handler {
+            "echo" => echo(call).await,
+            "own_head" => Ok(respond(StatusCode::OK, &[("content-length", "1234")], empty_body())),
+            "chatty" => Ok(chatty()),
+            "no_content" => Ok(respond(StatusCode::NO_CONTENT, &[], full_body("not to be sent"))),
+            "stream" => Ok(respond(StatusCode::OK, &[], streamed(&["one ", "two ", "three"]))),
+            "broken_stream" => Ok(respond(StatusCode::OK, &[], broken_stream())),
+            "own_cors" => Ok(respond(StatusCode::OK, &[("access-control-allow-origin", "https://mine")], empty_body())),
+            "gate" => {
+                self.0.stop().await;
+                Ok(respond(StatusCode::OK, &[], full_body("through the gate")))
+            }
+            _ => Err(Failure::Fatal("a secret of the function".to_owned())),
+        };
+        Outcome { result, usage: ExecutionUsage { instructions: 10, ..ExecutionUsage::default() } }
+    }
+}
+
+/// Answers with the request as JSON. Reads its body as the wasm engine does.
+async fn echo(call: Call) -> Result<Response, Failure> {
+    let request = call.request;
+    let body = collect_body(request.body, call.limits.request_bytes).await.map_err(|error| match error {
+        BodyError::TooLarge { limit_bytes } => Failure::RequestTooLarge { limit_bytes },
+        error => Failure::RequestBroken(error.to_string()),
+    })?;
+    let headers: Vec<_> =
+        request.headers.iter().map(|(k, v)| (k.as_str(), String::from_utf8_lossy(v.as_bytes()))).collect();
+    let seen = json!({
+        "method": request.method.as_str(),
+        "path": request.path,
+        "params": request.path_params,
+        "query": request.query,
+        "headers": headers,
+        "body": String::from_utf8_lossy(&body),
+    });
+    Ok(respond(StatusCode::OK, &[("content-type", "application/json")], full_body(seen.to_string())))
+}
+
+/// A response with headers that are not the function's business, and one that is repeated.
+fn chatty() -> Response {
+    let headers = [
+        ("connection", "close, x-private"),
+        ("content-length", "3"),
+        ("keep-alive", "timeout=1"),
+        ("set-cookie", "a=1"),
+        ("set-cookie", "b=2"),
+        ("transfer-encoding", "gzip, chunked"),
+        ("x-private", "1"),
+        ("x-request-id", "not mine to say"),
+    ];
+    respond(StatusCode::IM_A_TEAPOT, &headers, full_body("short and stout"))
+}
+
+fn respond(status: StatusCode, lines: &[(&'static str, &'static str)], body: Body) -> Response {
+    let mut headers = HeaderMap::new();
+    for &(name, value) in lines {
+        headers.append(name, HeaderValue::from_static(value));
+    }
+    Response { status, headers, body }
+}
+
+fn streamed(chunks: &'static [&'static str]) -> Body {
+    let frames = chunks.iter().map(|text| Ok(Frame::data(Bytes::from_static(text.as_bytes()))));
+    StreamBody::new(stream::iter(frames)).boxed_unsync()
+}
+
+/// Fails after its first chunk, which is sent before.
+fn broken_stream() -> Body {
+    let chunks = stream::unfold(0, |step| async move {
+        match step {
+            0 => Some((Ok(Frame::data(Bytes::from_static(b"one "))), 1)),
+            1 => {
+                tokio::task::yield_now().await;
+                Some((Err(BodyError::Stalled), 2))
+            }
+            _ => None,
+        }
+    });
+    StreamBody::new(chunks).boxed_unsync()
+}

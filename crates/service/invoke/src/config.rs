@@ -1,0 +1,42 @@
+//! What an operator can set about invocations.
+
+/// Limits of every invocation on a node. Those of one function (memory, time, instructions) stand in its stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvokeConfig {
+    /// Calls of one function that run at the same time.
+    pub concurrency_max: usize,
+    /// Calls of one function that wait for room, beyond those that run. The next one is refused at once.
+    pub queue_max: usize,
+    /// A request's body, in bytes, for runtimes that read it whole.
+    pub request_bytes_max: u64,
+    /// What a function may write in one call, in bytes: its response, and everything it says to the node before it.
+    pub output_bytes_max: u64,
+    /// What a function may log in one call, in bytes. The rest is cut, with a notice.
+    pub log_bytes_max: usize,
+    /// Whether callers are told why a function failed.
+    pub failure_detail: FailureDetail,
+}
+
+/// How much callers are told of a function's failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureDetail {
+    /// That it failed, and the invocation under which its author finds the reason. For everything public.
+    Hidden,
+    /// The reason itself, down to the panic's message. For the author's own machine.
+    Shown,
+}
+
+const MIB: u64 = 1024 * 1024;
+
+impl Default for InvokeConfig {
+    fn default() -> Self {
+        Self {
+            concurrency_max: 128,
+            queue_max: 1024,
+            request_bytes_max: 6 * MIB,
+            output_bytes_max: 64 * MIB,
+            log_bytes_max: 1024 * 1024,
+            failure_detail: FailureDetail::Hidden,
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! One version of a stack, ready to run.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use mu_runtime::{Limits, Program};
+use mu_stack::{
+    BoxName, FunctionName, Gateway, GatewayName, HandlerRef, Method, MethodSet, PathTemplate, RouteMatch, RouteTable,
+    Stack, StackId,
+};
+use tokio::sync::Notify;
+
+use crate::admission::Admission;
+use crate::config::InvokeConfig;
+use crate::cors::CorsPolicy;
+use crate::meter::Meter;
+
+/// A stack with its functions loaded. Everything that a request would otherwise have to look up or convert is here in
+/// the form in which it is needed.
+pub struct Deployment {
+    id: StackId,
+    name: Arc<str>,
+    stack: Stack,
+    functions: Vec<DeployedFunction>,
+    gateways: HashMap<GatewayName, DeployedGateway>,
+    public_boxes: HashSet<BoxName>,
+    meter: Arc<Meter>,
+    in_flight: InFlight,
+}
+
+/// A loaded function.
+pub struct DeployedFunction {
+    pub(crate) name: Arc<str>,
+    pub(crate) program: Arc<dyn Program>,
+    pub(crate) env: Arc<[(String, String)]>,
+    pub(crate) limits: Limits,
+    pub(crate) admission: Admission,
+}
+
+/// A gateway whose routes lead to loaded functions.
+pub struct DeployedGateway {
+    name: Arc<str>,
+    routes: RouteTable,
+    targets: HashMap<HandlerRef, Target>,
+    cors: Option<CorsPolicy>,
+}
+
+/// A handler of a deployed function. Valid for the [`Deployment`] it came from.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Index among the deployment's functions.
+    function: usize,
+    handler: Arc<str>,
+}
+
+/// What a request's method and path lead to.
+#[derive(Debug)]
+pub enum Routed<'d> {
+    /// A handler.
+    Found {
+        /// What to invoke.
+        target: &'d Target,
+        /// Parameters of the path in their order, percent-decoded.
+        params: Vec<(&'d str, String)>,
+        /// The route.
+        template: &'d PathTemplate,
+    },
+    /// The path exists, without this method.
+    MethodNotAllowed {
+        /// The methods it has.
+        allow: MethodSet,
+    },
+    /// No route has this path.
+    NotFound,
+    /// The path cannot be percent-decoded to text.
+    BadEncoding,
+}
+
+impl Deployment {
+    /// Puts a stack and its loaded programs together; `programs` are in the order of the stack's functions.
+    pub(crate) fn new(
+        id: StackId,
+        stack: Stack,
+        programs: Vec<Arc<dyn Program>>,
+        meter: Arc<Meter>,
+        config: &InvokeConfig,
+    ) -> Self {
+        let functions: Vec<_> = stack
+            .functions()
+            .zip(programs)
+            .map(|(function, program)| DeployedFunction {
+                name: function.name.as_str().into(),
+                program,
+                env: function.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+                limits: Limits {
+                    memory_bytes: function.limits.memory.bytes(),
+                    timeout: function.limits.timeout,
+                    instructions: function.limits.instructions.count(),
+                    request_bytes: config.request_bytes_max,
+                    output_bytes: config.output_bytes_max,
+                },
+                admission: Admission::new(config.concurrency_max, config.queue_max),
+            })
+            .collect();
+        let slots: HashMap<&FunctionName, usize> =
+            stack.functions().enumerate().map(|(slot, function)| (&function.name, slot)).collect();
+        let gateways = stack.gateways().map(|gateway| (gateway.name.clone(), DeployedGateway::new(gateway, &slots)));
+        let public_boxes = stack.boxes().filter(|storage| storage.public && !storage.delete);
+        Self {
+            id,
+            name: stack.name().as_str().into(),
+            functions,
+            gateways: gateways.collect(),
+            public_boxes: public_boxes.map(|storage| storage.name.clone()).collect(),
+            meter,
+            in_flight: InFlight::default(),
+            stack,
+        }
+    }
+
+    /// The stack's id.
+    #[must_use]
+    pub fn id(&self) -> StackId {
+        self.id
+    }
+
+    /// The stack's name.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The stack.
+    #[must_use]
+    pub fn stack(&self) -> &Stack {
+        &self.stack
+    }
+
+    /// The gateway of that name.
+    #[must_use]
+    pub fn gateway(&self, name: &str) -> Option<&DeployedGateway> {
+        self.gateways.get(name)
+    }
+
+    /// Whether a box of that name exists that everyone may read.
+    #[must_use]
+    pub fn has_public_box(&self, name: &str) -> bool {
+        self.public_boxes.contains(name)
+    }
+
+    /// The handler that a reference names; `None` when the stack has no such function. Whether the function has the
+    /// handler, only the function knows.
+    #[must_use]
+    pub fn target(&self, reference: &HandlerRef) -> Option<Target> {
+        let function = self.functions.iter().position(|function| *function.name == *reference.function.as_str())?;
+        Some(Target { function, handler: reference.handler.as_str().into() })
+    }
+
+    /// The function that a target belongs to.
+    ///
+    /// # Panics
+    /// When the target came from another deployment that has more functions.
+    #[must_use]
+    pub fn function(&self, target: &Target) -> &DeployedFunction {
+        &self.functions[target.function]
+    }
+
+    /// What the stack has used so far, over all of its versions.
+    #[must_use]
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+
+    /// Calls that wait or run.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.count.load(Ordering::Acquire)
+    }
+
+    /// Waits until no call waits or runs. Meant for a deployment that was replaced or removed, to which no new calls
+    /// come.
+    pub async fn drained(&self) {
+        self.in_flight.none_left().await;
+    }
+
+    pub(crate) fn enter(&self) -> InFlightGuard<'_> {
+        self.in_flight.enter()
+    }
+}
+
+impl fmt::Debug for Deployment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deployment").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl DeployedFunction {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// What one call may use.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+impl DeployedGateway {
+    fn new(gateway: &Gateway, slots: &HashMap<&FunctionName, usize>) -> Self {
+        let references = gateway.routes.routes().iter().flat_map(|route| route.handlers().iter().map(|(_, to)| to));
+        // A stack's routes lead to functions of the stack; the type of a stack says so.
+        let targets = references.filter_map(|reference| {
+            let function = *slots.get(&reference.function)?;
+            Some((reference.clone(), Target { function, handler: reference.handler.as_str().into() }))
+        });
+        Self {
+            name: gateway.name.as_str().into(),
+            targets: targets.collect(),
+            routes: gateway.routes.clone(),
+            cors: gateway.cors.as_ref().map(CorsPolicy::from),
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Its cross-origin rules.
+    #[must_use]
+    pub fn cors(&self) -> Option<&CorsPolicy> {
+        self.cors.as_ref()
+    }
+
+    /// Finds the handler of a request; `path` is what follows the gateway's name in the URL, still percent-encoded.
+    #[must_use]
+    pub fn route(&self, method: Method, path: &str) -> Routed<'_> {
+        match self.routes.find(method, path) {
+            RouteMatch::Found { handler, params, template } => match self.targets.get(handler) {
+                Some(target) => Routed::Found { target, params, template },
+                None => Routed::NotFound,
+            },
+            RouteMatch::MethodNotAllowed { allow, .. } => Routed::MethodNotAllowed { allow },
+            RouteMatch::NotFound => Routed::NotFound,
+            RouteMatch::BadEncoding => Routed::BadEncoding,
+        }
+    }
+
+    /// The methods of a path, `HEAD` and `OPTIONS` included where the gateway itself answers them; `None` when no
+    /// route has the path.
+    #[must_use]
+    pub fn methods(&self, path: &str) -> Option<MethodSet> {
+        match self.routes.find(Method::Options, path) {
+            RouteMatch::MethodNotAllowed { allow, .. } => Some(allow),
+            RouteMatch::Found { template, .. } => {
+                let route = self.routes.routes().iter().find(|route| route.template() == template)?;
+                let declared: MethodSet = route.handlers().iter().map(|&(method, _)| method).collect();
+                Some(if declared.contains(Method::Get) { declared.with(Method::Head) } else { declared })
+            }
+            RouteMatch::NotFound | RouteMatch::BadEncoding => None,
+        }
+    }
+}
+
+impl Target {
+    /// The handler's name.
+    #[must_use]
+    pub fn handler(&self) -> &Arc<str> {
+        &self.handler
+    }
+}
+
+/// Counts calls, and tells when there is none left.
+#[derive(Debug, Default)]
+struct InFlight {
+    count: AtomicUsize,
+    left: Notify,
+}
+
+/// One call in flight, until dropped.
+pub(crate) struct InFlightGuard<'a>(&'a InFlight);
+
+impl InFlight {
+    fn enter(&self) -> InFlightGuard<'_> {
+        self.count.fetch_add(1, Ordering::AcqRel);
+        InFlightGuard(self)
+    }
+
+    async fn none_left(&self) {
+        loop {
+            let left = self.left.notified();
+            if self.count.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            left.await;
+        }
+    }
+}
+
+impl Drop for InFlightGuard<'_> {
+    fn drop(&mut self) {
+        if self.0.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.left.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The one path of every invocation.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use mu_db::MuDb;
+use mu_env::{Env, InvocationId};
+use mu_runtime::{Call, Engine, ExecutionUsage, Failure, Outcome, Request, Response, Services};
+use mu_storage::Boxes;
+use mu_telemetry::LogSink;
+
+use crate::config::InvokeConfig;
+use crate::deployment::{Deployment, Target};
+use crate::deployments::Deployments;
+use crate::error::InvokeError;
+use crate::receipt::{Cause, ReceiptSink};
+use crate::services::{Backends, CallServices};
+use crate::tally::Tally;
+
+/// Runs handlers of deployed stacks, and accounts for it.
+pub struct Invoker {
+    env: Env,
+    engine: Arc<dyn Engine>,
+    backends: Arc<Backends>,
+    logs: Arc<dyn LogSink>,
+    receipts: Arc<dyn ReceiptSink>,
+    config: InvokeConfig,
+    deployments: Deployments,
+}
+
+/// What an [`Invoker`] is made of.
+pub struct Parts {
+    /// Time and ids.
+    pub env: Env,
+    /// Runs code.
+    pub engine: Arc<dyn Engine>,
+    /// The tables of all stacks.
+    pub db: Arc<MuDb>,
+    /// The boxes of all stacks.
+    pub boxes: Arc<Boxes>,
+    /// Where the functions' logs go.
+    pub logs: Arc<dyn LogSink>,
+    /// Where receipts go.
+    pub receipts: Arc<dyn ReceiptSink>,
+    /// Limits.
+    pub config: InvokeConfig,
+}
+
+impl Invoker {
+    /// An invoker without deployments.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts { env, engine, db, boxes, logs, receipts, config } = parts;
+        let backends = Arc::new(Backends { db, boxes });
+        Self { env, engine, backends, logs, receipts, config, deployments: Deployments::default() }
+    }
+
+    /// Runs one handler: waits for a place, runs it within its limits, and writes one receipt. Dropping the future
+    /// stops the call; its receipt is written all the same.
+    ///
+    /// `target` must come from `deployment`.
+    ///
+    /// # Errors
+    /// When there is no room, or the handler ends without a response. Whatever happens inside the call, a panic of the
+    /// engine included, ends as an error here.
+    pub async fn invoke(
+        &self,
+        deployment: &Deployment,
+        target: &Target,
+        cause: Cause,
+        id: InvocationId,
+        request: Request,
+    ) -> Result<Response, InvokeError> {
+        let function = deployment.function(target);
+        let mut tally = Tally::start(self, deployment, target, cause, id);
+        let _place = match function.admission.try_admit() {
+            Some(place) => place,
+            None => match function.admission.admit(function.limits.timeout).await {
+                Ok(place) => {
+                    tally.waited();
+                    place
+                }
+                Err(refusal) => return Err(tally.refused(refusal)),
+            },
+        };
+        let services = Arc::new(CallServices::new(Arc::clone(&self.backends), *deployment.id().key()));
+        tally.runs(Arc::clone(&services));
+        let call = Call {
+            handler: Arc::clone(target.handler()),
+            request,
+            env: Arc::clone(&function.env),
+            limits: function.limits,
+            services: services as Arc<dyn Services>,
+            log: tally.log(self.config.log_bytes_max),
+        };
+        let outcome = AssertUnwindSafe(function.program.run(call)).catch_unwind().await;
+        tally.ran(outcome.unwrap_or_else(|panic| panicked(&*panic)))
+    }
+
+    /// What is deployed.
+    #[must_use]
+    pub fn deployments(&self) -> &Deployments {
+        &self.deployments
+    }
+
+    /// The boxes of all stacks.
+    #[must_use]
+    pub fn boxes(&self) -> &Arc<Boxes> {
+        &self.backends.boxes
+    }
+
+    /// Limits of every invocation.
+    #[must_use]
+    pub fn config(&self) -> &InvokeConfig {
+        &self.config
+    }
+
+    pub(crate) fn env(&self) -> &Env {
+        &self.env
+    }
+
+    pub(crate) fn engine(&self) -> &dyn Engine {
+        &*self.engine
+    }
+
+    pub(crate) fn backends(&self) -> &Backends {
+        &self.backends
+    }
+
+    pub(crate) fn logs(&self) -> &Arc<dyn LogSink> {
+        &self.logs
+    }
+
+    pub(crate) fn receipts(&self) -> &dyn ReceiptSink {
+        &*self.receipts
+    }
+}
+
+impl fmt::Debug for Invoker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invoker").field("deployments", &self.deployments).finish_non_exhaustive()
+    }
+}
+
+/// The outcome of a call during which the node's own code panicked. What the call used is not known.
+fn panicked(panic: &(dyn Any + Send)) -> Outcome {
+    let message = panic.downcast_ref::<&str>().copied();
+    let message = message.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+    tracing::error!(message, "the engine panicked");
+    Outcome {
+        result: Err(Failure::Internal(format!("the engine panicked: {message}"))),
+        usage: ExecutionUsage::default(),
+    }
+}

@@ -1,0 +1,68 @@
+//! What a stack has used on this node since the node started.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use mu_pricing::Usage;
+
+use crate::receipt::{Receipt, Verdict};
+
+/// Adds up the usage of one stack, over all of its versions. Readable at any time.
+#[derive(Debug, Default)]
+pub struct Meter(Mutex<Totals>);
+
+/// The totals of a [`Meter`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Invocations that were admitted.
+    pub invocations: u64,
+    /// Those among them that ended without a response.
+    pub failures: u64,
+    /// Invocations refused because there was no room.
+    pub rejections: u64,
+    /// What the invocations used, and the traffic of the stack's gateways: requests that matched a handler or an
+    /// object, and the bytes of path, query, headers and bodies of those requests and their responses.
+    pub usage: Usage,
+    /// The most linear memory that one invocation had, in bytes.
+    pub memory_bytes_max: u64,
+}
+
+impl Meter {
+    /// The totals so far.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        *self.lock()
+    }
+
+    /// Counts a request of a gateway, and what it has moved besides the request's body.
+    pub fn add_gateway_request(&self, traffic_bytes: u64) {
+        self.add(&Usage { gateway_requests: 1, gateway_traffic_bytes: traffic_bytes, ..Usage::default() });
+    }
+
+    /// Counts bytes of a request that is counted elsewhere.
+    pub fn add_gateway_traffic(&self, traffic_bytes: u64) {
+        self.add(&Usage { gateway_traffic_bytes: traffic_bytes, ..Usage::default() });
+    }
+
+    pub(crate) fn add_receipt(&self, receipt: &Receipt) {
+        let mut totals = self.lock();
+        match receipt.verdict {
+            Verdict::Answered(_) => totals.invocations += 1,
+            Verdict::Failed(_) | Verdict::Abandoned => {
+                totals.invocations += 1;
+                totals.failures += 1;
+            }
+            Verdict::Rejected(_) => totals.rejections += 1,
+        }
+        totals.usage = totals.usage.saturating_add(&receipt.usage);
+        totals.memory_bytes_max = totals.memory_bytes_max.max(receipt.memory_bytes_max);
+    }
+
+    fn add(&self, usage: &Usage) {
+        let mut totals = self.lock();
+        totals.usage = totals.usage.saturating_add(usage);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Totals> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,157 @@
+//! Sees to it that every invocation ends in exactly one receipt.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mu_env::{InvocationId, Timestamp};
+use mu_runtime::{ExecutionUsage, Failure, Outcome, Response};
+use mu_telemetry::{InvocationLog, Level};
+use tokio::time::Instant;
+
+use crate::admission::Refusal;
+use crate::deployment::{DeployedFunction, Deployment, InFlightGuard, Target};
+use crate::error::{InvokeError, Kind, RETRY_AFTER, classify, code};
+use crate::invoker::Invoker;
+use crate::receipt::{Cause, Receipt, Verdict};
+use crate::services::CallServices;
+
+/// One invocation from when it is asked for until its receipt is written. Dropped before that, because its caller went
+/// away, it writes the receipt of an abandoned call.
+pub(crate) struct Tally<'a> {
+    invoker: &'a Invoker,
+    deployment: &'a Deployment,
+    function: &'a DeployedFunction,
+    target: &'a Target,
+    id: InvocationId,
+    /// Taken when the receipt is written.
+    cause: Option<Cause>,
+    started: Timestamp,
+    start: Instant,
+    waited: Duration,
+    services: Option<Arc<CallServices>>,
+    _in_flight: InFlightGuard<'a>,
+}
+
+impl<'a> Tally<'a> {
+    pub(crate) fn start(
+        invoker: &'a Invoker,
+        deployment: &'a Deployment,
+        target: &'a Target,
+        cause: Cause,
+        id: InvocationId,
+    ) -> Self {
+        let clock = invoker.env().clock();
+        Self {
+            invoker,
+            deployment,
+            function: deployment.function(target),
+            target,
+            id,
+            cause: Some(cause),
+            started: clock.now(),
+            start: clock.instant(),
+            waited: Duration::ZERO,
+            services: None,
+            _in_flight: deployment.enter(),
+        }
+    }
+
+    /// Notes that the invocation had to wait for a place until now.
+    pub(crate) fn waited(&mut self) {
+        self.waited = self.elapsed();
+    }
+
+    /// Notes that the invocation runs from now on, with these services.
+    pub(crate) fn runs(&mut self, services: Arc<CallServices>) {
+        self.services = Some(services);
+    }
+
+    /// The invocation's log.
+    pub(crate) fn log(&self, limit_bytes: usize) -> InvocationLog {
+        InvocationLog::new(
+            self.invoker.env().clone(),
+            Arc::clone(self.invoker.logs()),
+            self.id,
+            Arc::clone(self.deployment.name()),
+            Arc::clone(&self.function.name),
+            limit_bytes,
+        )
+    }
+
+    /// The end of an invocation that found no place.
+    pub(crate) fn refused(mut self, refusal: Refusal) -> InvokeError {
+        let function = &self.function.name;
+        let (code, message) = match refusal {
+            Refusal::QueueFull => (code::QUEUE_FULL, format!("too many calls of function `{function}` wait already")),
+            Refusal::TimedOut => {
+                let timeout = self.function.limits.timeout;
+                (code::QUEUE_TIMED_OUT, format!("function `{function}` had no room for the call within {timeout:?}"))
+            }
+        };
+        self.waited();
+        self.write_receipt(Verdict::Rejected(code), ExecutionUsage::default());
+        let retry_after = Some(RETRY_AFTER);
+        InvokeError { kind: Kind::Unavailable, code, message, invocation: self.id, retry_after }
+    }
+
+    /// The end of an invocation that ran.
+    pub(crate) fn ran(mut self, outcome: Outcome) -> Result<Response, InvokeError> {
+        match outcome.result {
+            Ok(response) => {
+                self.write_receipt(Verdict::Answered(response.status), outcome.usage);
+                Ok(response)
+            }
+            Err(failure) => {
+                self.log(0).write_runtime(level_of(&failure), failure.to_string());
+                let error = InvokeError::from_failure(&failure, self.id, self.invoker.config().failure_detail);
+                self.write_receipt(Verdict::Failed(error.code), outcome.usage);
+                Err(error)
+            }
+        }
+    }
+
+    fn write_receipt(&mut self, verdict: Verdict, execution: ExecutionUsage) {
+        let Some(cause) = self.cause.take() else { return };
+        let receipt = Receipt {
+            invocation: self.id,
+            stack_id: self.deployment.id(),
+            stack: Arc::clone(self.deployment.name()),
+            function: Arc::clone(&self.function.name),
+            handler: Arc::clone(self.target.handler()),
+            cause,
+            started: self.started,
+            waited: self.waited,
+            duration: self.elapsed(),
+            verdict,
+            usage: self.services.as_ref().map(|services| services.usage(execution)).unwrap_or_default(),
+            memory_bytes_max: execution.memory_bytes_max,
+        };
+        self.deployment.meter().add_receipt(&receipt);
+        self.invoker.receipts().accept(receipt);
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.invoker.env().clock().instant().saturating_duration_since(self.start)
+    }
+}
+
+impl Drop for Tally<'_> {
+    fn drop(&mut self) {
+        if self.cause.is_none() {
+            return;
+        }
+        if self.services.is_some() {
+            let message = "stopped, because the caller went away before there was an answer";
+            self.log(0).write_runtime(Level::Warn, message.to_owned());
+        }
+        self.write_receipt(Verdict::Abandoned, ExecutionUsage::default());
+    }
+}
+
+/// A failure of the function is an error in its log; one that its caller or the node's load brought about, a warning.
+fn level_of(failure: &Failure) -> Level {
+    match classify(failure).0 {
+        Kind::Invalid | Kind::TooLarge | Kind::Unavailable => Level::Warn,
+        _ => Level::Error,
+    }
+}

@@ -1,0 +1,191 @@
+//! The real binary, as a user would start it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::http::{self, Answer};
+use super::{DEADLINE, Project};
+
+/// A command of the binary, in `folder`, without what the tester's own environment would change.
+pub fn mu(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mu"));
+    command.current_dir(folder).args(arguments).stdin(Stdio::null()).env_remove("MU_LOG");
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("MU_FN_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Runs a command to its end.
+pub fn output(folder: &Path, arguments: &[&str]) -> Output {
+    mu(folder, arguments).output().unwrap()
+}
+
+/// A running `mu run` on a free port; killed when dropped.
+pub struct Running {
+    child: Child,
+    stdout: Arc<Lines>,
+    stderr: Arc<Lines>,
+    addresses: Value,
+}
+
+impl Running {
+    /// Starts serving `project` without watching, and waits until it does.
+    pub fn start(project: &Project) -> Self {
+        Self::start_with(project, &["--no-watch"])
+    }
+
+    pub fn start_with(project: &Project, arguments: &[&str]) -> Self {
+        let mut running = Self::spawn(project, arguments);
+        let file = project.path().join("addresses.json");
+        running.addresses = wait_until("the addresses file", || {
+            if let Some(status) = running.child.try_wait().unwrap() {
+                // The readers end when the process's pipes do.
+                let said = || running.stderr.text();
+                wait_until("the end of standard error", || running.stderr.is_closed().then_some(()));
+                panic!("mu run ended with {status}:\n{}", said());
+            }
+            std::fs::read(&file).ok().map(|text| serde_json::from_slice(&text).expect("the addresses are JSON"))
+        });
+        running
+    }
+
+    /// Starts it and waits for nothing.
+    pub fn spawn(project: &Project, arguments: &[&str]) -> Self {
+        let file = project.path().join("addresses.json");
+        let _ = std::fs::remove_file(&file);
+        let file = file.to_str().unwrap();
+        let mut command = mu(project.path(), &["run", "--gateway", "127.0.0.1:0", "--output", "json"]);
+        command.args(["--addresses", file]).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stdout = Lines::of(child.stdout.take().unwrap());
+        let stderr = Lines::of(child.stderr.take().unwrap());
+        Self { child, stdout, stderr, addresses: Value::Null }
+    }
+
+    pub fn addresses(&self) -> &Value {
+        &self.addresses
+    }
+
+    pub fn gateway(&self) -> SocketAddr {
+        self.addresses["gateway"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// Sends a request to the stack's gateway: `path` follows the stack's name.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let path = format!("/{}{path}", self.addresses["stack"].as_str().unwrap());
+        http::send(self.gateway(), method, &path, headers, body)
+            .unwrap_or_else(|e| panic!("{method} {path}: {e}\n{}", self.stderr.text()))
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], b"")
+    }
+
+    /// Waits for an event of standard output of which `wanted` holds.
+    pub fn event(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let parsed = |line: &str| serde_json::from_str::<Value>(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        self.stdout.wait_for(what, |line| Some(parsed(line)).filter(&wanted))
+    }
+
+    /// Waits for a line of standard error that contains `text`.
+    pub fn said(&self, text: &str) -> String {
+        self.stderr.wait_for(text, |line| line.contains(text).then(|| line.to_owned()))
+    }
+
+    /// Everything on standard error so far.
+    pub fn stderr(&self) -> String {
+        self.stderr.text()
+    }
+
+    /// Kills it as an emergency would: no handler runs.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
+        wait_until("the process's end", || self.child.try_wait().unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The lines of a pipe, as they come.
+struct Lines {
+    state: Mutex<(Vec<String>, IsClosed)>,
+    changed: Condvar,
+}
+
+type IsClosed = bool;
+
+impl Lines {
+    fn of(pipe: impl Read + Send + 'static) -> Arc<Self> {
+        let lines = Arc::new(Self { state: Mutex::default(), changed: Condvar::new() });
+        let shared = Arc::clone(&lines);
+        thread::spawn(move || {
+            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                shared.state.lock().unwrap().0.push(line);
+                shared.changed.notify_all();
+            }
+            shared.state.lock().unwrap().1 = true;
+            shared.changed.notify_all();
+        });
+        lines
+    }
+
+    fn wait_for<T>(&self, what: &str, wanted: impl Fn(&str) -> Option<T>) -> T {
+        let deadline = Instant::now() + DEADLINE;
+        let mut state = self.state.lock().unwrap();
+        loop {
+            if let Some(found) = state.0.iter().find_map(|line| wanted(line)) {
+                return found;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero() && !state.1, "no {what} among:\n{}", state.0.join("\n"));
+            state = self.changed.wait_timeout(state, left).unwrap().0;
+        }
+    }
+
+    fn text(&self) -> String {
+        self.state.lock().unwrap().0.join("\n")
+    }
+
+    fn is_closed(&self) -> bool {
+        self.state.lock().unwrap().1
+    }
+}
+
+/// Asks until there is an answer, or the deadline.
+pub fn wait_until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "waiting for {what} took too long");
+        thread::park_timeout(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,70 @@
+//! What continuous integration runs, in one command that a contributor can run as well.
+//!
+//! The order is by price: what fails fastest comes first. Steps that compile share their results: clippy and the docs
+//! the checked metadata, the two test runs and the benches' smoke the development build.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::bench;
+use crate::failure::{Failure, Outcome};
+use crate::guests;
+use crate::wasm_toolchain::{self, Force};
+use crate::{process, repository, tidy};
+
+type Step = (&'static str, fn() -> Outcome);
+
+const STEPS: [Step; 9] = [
+    ("format", || cargo(&["fmt", "--all", "--check"])),
+    ("tidy", || tidy::run(&repository::root())),
+    ("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
+    ("test", || cargo(&["test"])),
+    ("test of the tasks", || cargo(&["test", "--package", "xtask"])),
+    ("documentation", documentation),
+    ("wasm toolchain", || wasm_toolchain::install(None, Force::No).map(drop)),
+    ("test with rebuilt guests", || guests::run(guests::Mode::Check)),
+    ("smoke of the benches", || bench::run(bench::Options { quick: true, build_time: false })),
+];
+
+/// Runs every step, stops at the first that fails, and says what each took.
+pub(crate) fn run() -> Outcome {
+    let mut times = Vec::new();
+    for (name, step) in STEPS {
+        eprintln!("\n=== {name} ===");
+        let start = Instant::now();
+        let outcome = step();
+        times.push((name, start.elapsed()));
+        if let Err(failure) = outcome {
+            report(&times);
+            eprintln!("{failure}");
+            return Err(Failure::new(format!("step `{name}` failed"))
+                .hint("each step is a command of its own, listed in CONTRIBUTING.md"));
+        }
+    }
+    report(&times);
+    Ok(())
+}
+
+fn report(times: &[(&str, Duration)]) {
+    eprintln!();
+    for (name, time) in times {
+        eprintln!("{:>8.1} s  {name}", time.as_secs_f64());
+    }
+    let total: Duration = times.iter().map(|(_, time)| *time).sum();
+    eprintln!("{:>8.1} s  in all", total.as_secs_f64());
+}
+
+fn documentation() -> Outcome {
+    let mut command = command(&["doc", "--workspace", "--no-deps"]);
+    process::run(command.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn cargo(arguments: &[&str]) -> Outcome {
+    process::run(&mut command(arguments))
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = process::cargo();
+    command.args(arguments).current_dir(repository::root());
+    command
+}

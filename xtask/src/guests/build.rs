@@ -1,0 +1,117 @@
+//! Test functions are built by cargo, examples by `mu build`, which also keeps their `mu.lock`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::failure::{Doing, Failure, Outcome};
+use crate::wasm_toolchain::{Compiler, TARGET};
+use crate::{process, repository};
+
+/// A module's name and bytes.
+type Module = (String, Vec<u8>);
+
+/// Builds a workspace of test functions, a folder relative to `root`, and returns the modules that cargo says it made.
+pub(super) fn guests(compiler: &Compiler, root: &Path, project: &Path) -> Outcome<Vec<Module>> {
+    let mut command = process::cargo();
+    command
+        .args(["build", "--release", "--workspace", "--target", TARGET])
+        .arg("--message-format=json-render-diagnostics")
+        .env("CARGO_TARGET_DIR", target_folder(compiler)?)
+        .current_dir(root.join(project))
+        .stderr(Stdio::inherit());
+    let output = compiler.apply(clean(&mut command, root)).output().doing("starting cargo")?;
+    if !output.status.success() {
+        return Err(Failure::new(format!("{} does not build for {TARGET}", project.display())));
+    }
+    let files = module_files(&String::from_utf8_lossy(&output.stdout));
+    files.iter().map(|file| read(file)).collect()
+}
+
+/// Builds the functions of every example, in place.
+pub(super) fn examples(compiler: &Compiler, root: &Path, examples: &[PathBuf]) -> Outcome {
+    if examples.is_empty() {
+        return Ok(());
+    }
+    process::run_as_talk(process::cargo().args(["build", "--package", "mu"]).current_dir(root))?;
+    let mu = repository::target_folder().join("debug/mu");
+    for example in examples {
+        eprintln!("building {}", example.display());
+        let mut command = Command::new(&mu);
+        command.args(["build", "--force", "-C"]).arg(root.join(example));
+        process::run_as_talk(compiler.name_to_mu(clean(&mut command, root)))?;
+    }
+    Ok(())
+}
+
+/// Takes out of a build what is of this machine: flags meant for other programs, and the names of its folders, which
+/// would stand in panic messages.
+fn clean<'command>(command: &'command mut Command, root: &Path) -> &'command mut Command {
+    for variable in ["CARGO_BUILD_TARGET", "CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WRAPPER"] {
+        command.env_remove(variable);
+    }
+    // Not RUSTFLAGS: those would hide the flags that a project has in its own configuration.
+    let variable = format!("CARGO_TARGET_{}_RUSTFLAGS", TARGET.to_uppercase().replace('-', "_"));
+    command.env(variable, remap_flags(root).join(" "))
+}
+
+fn remap_flags(root: &Path) -> Vec<String> {
+    let home = |variable: &str, folder: &str| {
+        let named = std::env::var_os(variable).map(PathBuf::from);
+        named.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(folder)))
+    };
+    let cargo = home("CARGO_HOME", ".cargo").map(|folder| (folder, "/cargo"));
+    let rustup = home("RUSTUP_HOME", ".rustup").map(|folder| (folder, "/rust"));
+    let folders = [Some((root.to_owned(), "/mu")), cargo, rustup].into_iter().flatten();
+    folders.map(|(folder, name)| format!("--remap-path-prefix={}={name}", folder.display())).collect()
+}
+
+/// Where guests are compiled. That the standard library was rebuilt is not noticed by cargo, so the folder is emptied
+/// when the compiler changed.
+fn target_folder(compiler: &Compiler) -> Outcome<PathBuf> {
+    let folder = repository::target_folder().join("guests");
+    let marker = folder.join("compiler");
+    let identity = compiler.identity()?;
+    if std::fs::read_to_string(&marker).ok().as_deref() != Some(&identity) {
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).doing(format_args!("emptying {}", folder.display()))?;
+        }
+        super::write(&marker, identity.as_bytes())?;
+    }
+    Ok(folder)
+}
+
+/// The `.wasm` files among the artifacts of cargo's messages.
+fn module_files(messages: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for message in messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+        if message["reason"] == "compiler-artifact" {
+            let names = message["filenames"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            files.extend(names.filter(|name| name.ends_with(".wasm")).map(PathBuf::from));
+        }
+    }
+    files
+}
+
+fn read(file: &Path) -> Outcome<Module> {
+    let bytes = std::fs::read(file).doing(format_args!("reading {}", file.display()))?;
+    Ok((file.file_stem().unwrap_or_default().to_string_lossy().into_owned(), bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_modules_in_cargos_messages() {
+        let messages = concat!(
+            r#"{"reason":"compiler-artifact","filenames":["/t/libmu_sdk.rlib"]}"#,
+            "\n",
+            r#"{"reason":"compiler-artifact","filenames":["/t/hello.wasm"]}"#,
+            "\nnot json\n",
+            r#"{"reason":"build-finished","success":true}"#,
+        );
+        assert_eq!(module_files(messages), [PathBuf::from("/t/hello.wasm")]);
+    }
+}

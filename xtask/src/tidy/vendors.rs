@@ -1,0 +1,67 @@
+//! Vendor crates and the one crate of the house that knows each of them.
+
+use super::finding::{Finding, Rule};
+use super::members::{Member, Place};
+
+/// A vendor's crates by name (`*` at the end: every name that starts so), and the folder of their home.
+const HOMES: [(&str, &str); 10] = [
+    ("async-nats", "crates/infra/events"),
+    ("object_store", "crates/infra/storage"),
+    ("redb", "crates/infra/db"),
+    // Outgoing requests of functions.
+    ("reqwest", "crates/infra/runtime"),
+    // Encryption of boxes; TLS takes it as a feature of rustls.
+    ("ring", "crates/infra/storage"),
+    ("solana-*", "crates/infra/chain"),
+    ("tikv-client", "crates/infra/db"),
+    ("tokio-postgres", "crates/infra/db"),
+    ("wasmtime", "crates/infra/runtime"),
+    ("wasmtime-*", "crates/infra/runtime"),
+];
+
+pub(super) fn check(members: &[Member]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for member in members.iter().filter(|member| member.place != Place::Tooling) {
+        for dependency in &member.dependencies {
+            let home = HOMES.iter().find(|(vendor, _)| is_of(&dependency.name, vendor)).map(|(_, home)| *home);
+            if let Some(home) = home.filter(|home| *home != member.folder) {
+                let message = format!("`{}` may not use the vendor crate `{}`", member.name, dependency.name);
+                let hint = format!("its one home is {home}; use what that crate offers");
+                findings.push(Finding::new(Rule::Vendor, &member.manifest(), dependency.line, message, hint));
+            }
+        }
+    }
+    findings
+}
+
+fn is_of(name: &str, vendor: &str) -> bool {
+    match vendor.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => name == vendor,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{members, tree::Tree};
+    use super::*;
+
+    #[test]
+    fn a_vendor_crate_has_one_home() {
+        for (folder, dependency, allowed) in [
+            ("crates/infra/db", "redb", true),
+            ("crates/service/invoke", "redb", false),
+            ("crates/app/mu", "wasmtime", false),
+            ("crates/infra/db", "wasmtime-environ", false),
+            ("crates/infra/db", "solana-pubkey", false),
+            ("benches", "redb", true),
+            ("crates/app/mu", "redbird", true),
+        ] {
+            let root = format!("[workspace]\nmembers = [\"{folder}\"]\n");
+            let manifest = format!("[package]\nname = \"a\"\n[dependencies]\n{dependency}.workspace = true\n");
+            let tree = Tree::of(&[("Cargo.toml", &root), (&format!("{folder}/Cargo.toml"), &manifest)]);
+            let members = members::of(&tree).expect("the manifests are well-formed");
+            assert_eq!(check(&members).is_empty(), allowed, "{folder} -> {dependency}");
+        }
+    }
+}
