@@ -64,7 +64,7 @@ impl Reporter {
     pub(crate) fn start(output: Output) -> io::Result<Self> {
         let shared = Arc::new(Shared { queue: Mutex::default(), wake: Condvar::new() });
         let format: Box<dyn Format> = match output {
-            Output::Text => Box::new(text::Text::new(colours())),
+            Output::Text => Box::new(Text::new(colours())),
             Output::Json => Box::new(json::Json),
         };
         let queue = Arc::clone(&shared);

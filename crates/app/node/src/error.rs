@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use mu_db::KvError;
 use mu_gateway::BindError;
 use mu_runtime::HttpClientError;
-use mu_storage::{BlobError, KeyError};
+use mu_storage::{BlobError, RootKeyError};
 
 /// Why a node cannot start. The messages name the directory or address, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +27,7 @@ pub enum StartError {
     Boxes(#[from] BlobError),
     /// The key that encrypts the boxes cannot be used.
     #[error("{0}")]
-    Key(#[from] KeyError),
+    Key(#[from] RootKeyError),
     /// The functions' HTTP client cannot be set up.
     #[error("setting up the HTTP client of functions: {0}")]
     HttpClient(#[from] HttpClientError),

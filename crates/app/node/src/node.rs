@@ -67,7 +67,7 @@ impl Node {
             env: env.clone(),
             engine: Arc::new(engine),
             db: Arc::new(MuDb::new(Arc::clone(&kv) as _)),
-            boxes: Arc::new(Boxes::new(Arc::new(blobs), key, env.clone())),
+            boxes: Arc::new(Boxes::open(Arc::new(blobs), key, &env)),
             logs: sinks.logs,
             receipts: sinks.receipts,
             config: config.invoke,

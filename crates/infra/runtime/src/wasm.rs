@@ -13,7 +13,6 @@ mod program;
 mod protocol;
 mod settings;
 mod state;
-mod ticker;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,7 +25,6 @@ use crate::wasm::compute::ComputePool;
 use crate::wasm::program::WasmProgram;
 pub(crate) use crate::wasm::program::header_text;
 pub use crate::wasm::settings::metered_settings;
-use crate::wasm::ticker::Ticker;
 use crate::{Artifact, Engine, HttpClient, LoadError, Program};
 
 /// How the engine is set up.
@@ -65,7 +63,6 @@ struct Shared {
     modules: ModuleCache,
     http: HttpClient,
     compute: ComputePool,
-    ticker: Ticker,
 }
 
 impl WasmEngine {
@@ -75,11 +72,10 @@ impl WasmEngine {
     /// When the cache directory cannot be used, or the machine refuses the address space of the instance pool.
     pub fn start(env: Env, config: &WasmConfig, http: HttpClient) -> Result<Self, StartError> {
         let engine = settings::engine(config).map_err(|e| StartError::Engine(format!("{e:#}")))?;
-        let ticker = Ticker::start(engine.clone()).map_err(StartError::Thread)?;
         let compute = ComputePool::start(config.compute_threads).map_err(StartError::Thread)?;
         let modules = ModuleCache::open(engine, &env, config)
             .map_err(|source| StartError::CacheDirectory { path: config.cache_dir.clone(), source })?;
-        Ok(Self { shared: Arc::new(Shared { env, modules, http, compute, ticker }) })
+        Ok(Self { shared: Arc::new(Shared { env, modules, http, compute }) })
     }
 }
 

@@ -60,7 +60,7 @@ pub trait BlobWriter: Send {
 #[async_trait]
 pub trait BlobReader: Send + Sync + fmt::Debug {
     /// Its size in bytes.
-    fn bytes(&self) -> u64;
+    fn size_bytes(&self) -> u64;
 
     /// Exactly `length` bytes from `offset` on. Less than that is an error.
     async fn read(&self, offset: u64, length: usize) -> Result<Bytes, BlobError>;
@@ -72,7 +72,7 @@ pub struct BlobInfo {
     /// The key.
     pub key: String,
     /// The size in bytes.
-    pub bytes: u64,
+    pub size_bytes: u64,
 }
 
 /// Checks the limits of the port. Every adapter asks this before anything else.

@@ -3,7 +3,7 @@
 //! [`Blobs`] stores named byte strings that appear and are replaced whole; [`MemBlobs`] and [`FsBlobs`] implement it.
 //! [`Boxes`] is mu Storage: the boxes of a stack, whose objects are encrypted before they reach a blob store, each with
 //! a key of its own, which is wrapped by the key of its box, which is wrapped by the node's [`RootKey`]. The bytes of
-//! an object at rest are described and decoded in [`format`].
+//! an object at rest are described and decoded in [`mod@format`].
 
 mod blobs;
 mod boxes;

@@ -29,24 +29,31 @@ pub(crate) struct Matched<'a> {
 
 /// Invokes the handler. From here on the request is counted, also when it turns out to be malformed.
 pub(crate) async fn call(service: &Service, matched: Matched<'_>, received: Received) -> Response<ResponseBody> {
+    let (deployment, target) = (matched.deployment, matched.target);
+    let (id, is_head) = (received.id, received.method == Method::HEAD);
     let uri_bytes = matched.uri.path().len() + matched.uri.query().map_or(0, str::len);
-    let mut traffic = Traffic::new(matched.deployment.meter(), uri_bytes as u64);
-    let invocation = id_value(received.id);
-    let response = invoke(service, matched, received, &mut traffic).await;
-    let mut response = response.unwrap_or_else(ApiError::into_response);
+    let mut traffic = Traffic::new(deployment.meter(), uri_bytes as u64);
+    let mut response = match prepare(service, matched, received, &mut traffic) {
+        Err(error) => error.into_response(),
+        Ok((request, cause)) => match service.invoker().invoke(deployment, target, cause, id, request).await {
+            Err(error) => ApiError::from(error).into_response(),
+            Ok(response) => finish(response, is_head),
+        },
+    };
     traffic.add(survey(response.headers()).bytes);
-    response.headers_mut().insert(&X_MU_INVOCATION_ID, invocation);
+    response.headers_mut().insert(&X_MU_INVOCATION_ID, id_value(id));
     response.map(|body| body.counting(traffic))
 }
 
-async fn invoke(
+/// The request as the function sees it.
+fn prepare(
     service: &Service,
     matched: Matched<'_>,
     received: Received,
     traffic: &mut Traffic,
-) -> Result<Response<ResponseBody>, ApiError> {
+) -> Result<(Request, Cause), ApiError> {
     let Matched { deployment, gateway, target, params, template, uri, path } = matched;
-    let Received { id, request_id, method, version, mut headers, body } = received;
+    let Received { request_id, method, version, mut headers, body, .. } = received;
 
     prepare_headers(&mut headers, version, uri, request_id, traffic)?;
     let query = uri.query().map(parse_query).transpose()?.unwrap_or_default();
@@ -54,18 +61,17 @@ async fn invoke(
     if body.size_hint().lower() > body_bytes_max {
         return Err(body_too_large(body_bytes_max));
     }
+    let cause =
+        Cause::Gateway { gateway: gateway.name().clone(), method: method.clone(), template: template.clone() };
     let request = Request {
-        method: method.clone(),
+        method,
         path: path.to_owned(),
         path_params: params.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         query,
         headers,
         body: request_body(body, deployment.meter(), service.config().body_pause_max),
     };
-    let is_head = method == Method::HEAD;
-    let cause = Cause::Gateway { gateway: gateway.name().clone(), method, template: template.clone() };
-    let response = service.invoker().invoke(deployment, target, cause, id, request).await?;
-    Ok(finish(response, is_head))
+    Ok((request, cause))
 }
 
 /// Makes the headers of a request those that a function sees.

@@ -12,7 +12,7 @@ mod cors;
 mod error;
 mod function;
 mod headers;
-
+mod object;
 mod query;
 mod request_body;
 mod request_id;

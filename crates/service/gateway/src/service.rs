@@ -15,6 +15,7 @@ use crate::config::GatewayConfig;
 use crate::cors;
 use crate::error::{ApiError, shown};
 use crate::function::{self, Matched};
+use crate::object;
 use crate::query::NotText;
 use crate::request_id::{X_REQUEST_ID, client_request_id, id_value};
 use crate::response::{ResponseBody, respond, without_body};
@@ -51,18 +52,42 @@ impl Service {
     }
 
     /// Answers one request, whatever it is.
+    ///
+    /// Everything but the work itself is decided in plain functions: the fewer levels of futures a request passes
+    /// through, the less of it is copied.
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<ResponseBody> {
         let (Parts { method, uri, version, headers, .. }, body) = request.into_parts();
         let id = self.env.new_invocation_id();
         let request_id = client_request_id(&headers).cloned().unwrap_or_else(|| id_value(id));
-        let is_head = method == Method::HEAD;
         let received = Received { id, request_id: request_id.clone(), method, version, headers, body };
-        let mut response = self.find_service(&uri, received).await.unwrap_or_else(ApiError::into_response);
+        let is_head = received.method == Method::HEAD;
+
+        let mut response = match self.find_service(&uri) {
+            Err(error) => error.into_response(),
+            Ok((deployment, address)) => match deployment.gateway(&address.service) {
+                Some(gateway) => {
+                    let policy = gateway.cors().map(|policy| (policy, received.headers.get(header::ORIGIN).cloned()));
+                    let mut response = match find_route(&deployment, gateway, &uri, address.rest, &received) {
+                        Ok(matched) => function::call(self, matched, received).await,
+                        Err(response) => response,
+                    };
+                    if let Some((policy, origin)) = policy {
+                        cors::permit(policy, origin, response.headers_mut());
+                    }
+                    response
+                }
+                None => {
+                    let response = object::answer(self.invoker.boxes(), &deployment, &address, &received).await;
+                    response.unwrap_or_else(ApiError::into_response)
+                }
+            },
+        };
         response.headers_mut().insert(&X_REQUEST_ID, request_id);
         if is_head { without_body(response) } else { response }
     }
 
-    async fn find_service(&self, uri: &Uri, received: Received) -> Result<Response<ResponseBody>, ApiError> {
+    /// The deployment that a URL names, in which the gateway or public box of the address exists.
+    fn find_service<'u>(&self, uri: &'u Uri) -> Result<(Arc<Deployment>, Address<'u>), ApiError> {
         let uri_bytes_max = self.config.uri_bytes_max;
         if uri.path().len() + uri.query().map_or(0, str::len) > uri_bytes_max {
             return Err(uri_too_long(uri_bytes_max));
@@ -73,66 +98,43 @@ impl Service {
             Found::Unknown => return Err(unknown_stack(&address.stack)),
             Found::Ambiguous => return Err(ambiguous_stack(&address.stack)),
         };
-        if let Some(gateway) = deployment.gateway(&address.service) {
-            return Ok(self.pass_gateway(&deployment, gateway, address.rest, uri, received).await);
-        }
-        if deployment.has_public_box(&address.service) {
-            return Err(unknown_service(&deployment, &address.service)); // TMP
-        }
-        Err(unknown_service(&deployment, &address.service))
+        let is_there =
+            deployment.gateway(&address.service).is_some() || deployment.has_public_box(&address.service);
+        if is_there { Ok((deployment, address)) } else { Err(unknown_service(&deployment, &address.service)) }
     }
+}
 
-    /// Answers a request to a gateway, and states the gateway's cross-origin rules on whatever the answer is.
-    async fn pass_gateway(
-        &self,
-        deployment: &Deployment,
-        gateway: &DeployedGateway,
-        path: &str,
-        uri: &Uri,
-        received: Received,
-    ) -> Response<ResponseBody> {
-        let Some(policy) = gateway.cors() else {
-            let response = self.find_route(deployment, gateway, path, uri, received).await;
-            return response.unwrap_or_else(ApiError::into_response);
-        };
-        let origin = received.headers.get(header::ORIGIN).cloned();
-        let asked = if cors::is_preflight(&received.method, &received.headers) { gateway.methods(path) } else { None };
-        let mut response = match asked {
-            Some(allow) => cors::preflight(policy, &received.headers, allow),
-            None => {
-                let response = self.find_route(deployment, gateway, path, uri, received).await;
-                response.unwrap_or_else(ApiError::into_response)
-            }
-        };
-        cors::permit(policy, origin, response.headers_mut());
-        response
+/// The route that a request matches, or what the gateway answers by itself.
+fn find_route<'d>(
+    deployment: &'d Deployment,
+    gateway: &'d DeployedGateway,
+    uri: &'d Uri,
+    path: &'d str,
+    received: &Received,
+) -> Result<Matched<'d>, Response<ResponseBody>> {
+    let method = &received.method;
+    if let Some(policy) = gateway.cors()
+        && cors::is_preflight(method, &received.headers)
+        && let Some(allow) = gateway.methods(path)
+    {
+        return Err(cors::preflight(policy, &received.headers, allow));
     }
-
-    async fn find_route(
-        &self,
-        deployment: &Deployment,
-        gateway: &DeployedGateway,
-        path: &str,
-        uri: &Uri,
-        received: Received,
-    ) -> Result<Response<ResponseBody>, ApiError> {
-        let routed = match route_method(&received.method) {
-            Some(method) => gateway.route(method, path),
-            None => gateway.methods(path).map_or(Routed::NotFound, |allow| Routed::MethodNotAllowed { allow }),
-        };
-        match routed {
-            Routed::Found { target, params, template } => {
-                let matched = Matched { deployment, gateway, target, params, template, uri, path };
-                Ok(function::call(self, matched, received).await)
-            }
-            Routed::MethodNotAllowed { allow } if received.method == Method::OPTIONS => Ok(options(allow)),
-            Routed::MethodNotAllowed { allow } => Err(method_not_allowed(&received.method, path, allow)),
-            Routed::NotFound => Err(unknown_path(deployment, gateway, path)),
-            Routed::BadEncoding => {
-                Err(ApiError::new(Kind::Invalid, format!("the path `{}` cannot be percent-decoded", shown(path))))
-            }
+    let routed = match route_method(method) {
+        Some(method) => gateway.route(method, path),
+        None => gateway.methods(path).map_or(Routed::NotFound, |allow| Routed::MethodNotAllowed { allow }),
+    };
+    let error = match routed {
+        Routed::Found { target, params, template } => {
+            return Ok(Matched { deployment, gateway, target, params, template, uri, path });
         }
-    }
+        Routed::MethodNotAllowed { allow } if *method == Method::OPTIONS => return Err(options(allow)),
+        Routed::MethodNotAllowed { allow } => method_not_allowed(method, path, allow),
+        Routed::NotFound => unknown_path(deployment, gateway, path),
+        Routed::BadEncoding => {
+            ApiError::new(Kind::Invalid, format!("the path `{}` cannot be percent-decoded", shown(path)))
+        }
+    };
+    Err(error.into_response())
 }
 
 /// The method as routes know it; none for methods that no route can have.
@@ -149,7 +151,8 @@ fn route_method(method: &Method) -> Option<mu_stack::Method> {
     })
 }
 
-fn options(allow: MethodSet) -> Response<ResponseBody> {
+/// The answer to `OPTIONS` where the function has none of its own.
+pub(crate) fn options(allow: MethodSet) -> Response<ResponseBody> {
     let headers = HeaderMap::from_iter([(header::ALLOW, cors::method_list(allow))]);
     respond(StatusCode::NO_CONTENT, headers, ResponseBody::nothing())
 }

@@ -11,7 +11,7 @@ use crate::invoke::message::{DOCUMENT_BYTES_MAX, Question, Reply, SOCKET_FILE};
 pub(super) fn ask(data_dir: &Path, question: &Question) -> Result<Option<Reply>, Failure> {
     let path = data_dir.join(SOCKET_FILE);
     let Ok(mut stream) = UnixStream::connect(&path) else { return Ok(None) };
-    let talk = || -> io::Result<Reply> {
+    let mut talk = || -> io::Result<Reply> {
         let mut line = serde_json::to_vec(question)?;
         line.push(b'\n');
         stream.write_all(&line)?;

@@ -110,7 +110,7 @@ pub(crate) fn call(receipt: &Receipt) -> impl Serialize + '_ {
         instructions: usage.instructions,
         byte_instructions: usage.byte_instructions.to_string(),
         megabyte_instructions: megabyte_instructions(usage.byte_instructions),
-        memory_bytes_max: usage.memory_bytes_max,
+        memory_bytes_max: receipt.memory_bytes_max,
         db_reads: usage.db_reads,
         db_writes: usage.db_writes,
         storage_reads: usage.storage_reads,

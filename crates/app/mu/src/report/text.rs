@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::builder::styling::Style;
 use mu_env::InvocationId;
-use mu_invoke::{CallUsage, Cause, Receipt, Verdict};
+use mu_invoke::{Cause, Receipt, Verdict};
+use mu_pricing::Usage;
 use mu_telemetry::{Level, LogRecord};
 
 use crate::report::{Colours, Entry, Format};
@@ -105,7 +106,7 @@ impl Text {
 }
 
 /// What a call used, in words.
-struct Used<'a>(&'a CallUsage);
+struct Used<'a>(&'a Usage);
 
 impl std::fmt::Display for Used<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -118,37 +118,37 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 /// Tells what the stack used in all.
 pub(super) fn totals(totals: &Totals, reporter: &Reporter) {
-    let (calls, megabytes) = (&totals.calls, megabyte_instructions(totals.calls.byte_instructions));
+    let (used, megabytes) = (&totals.usage, megabyte_instructions(totals.usage.byte_instructions));
     #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
-    let instructions = calls.instructions as f64;
+    let instructions = used.instructions as f64;
     terminal::say(format!(
         "Served {} requests ({} bytes) with {} calls ({} failed, {} refused)",
-        totals.gateway_requests, totals.gateway_traffic_bytes, totals.invocations, totals.failures, totals.rejections
+        used.gateway_requests, used.gateway_traffic_bytes, totals.invocations, totals.failures, totals.rejections
     ));
     terminal::say(format!(
         "Used {} instructions, {} MB-instructions; db {} read {} written; storage {} read {} written",
         with_unit(instructions),
         with_unit(megabytes),
-        calls.db_reads,
-        calls.db_writes,
-        calls.storage_reads,
-        calls.storage_writes
+        used.db_reads,
+        used.db_writes,
+        used.storage_reads,
+        used.storage_writes
     ));
     reporter.event(Event::Stopped(json!({
         "invocations": totals.invocations,
         "failures": totals.failures,
         "rejections": totals.rejections,
-        "gateway_requests": totals.gateway_requests,
-        "gateway_traffic_bytes": totals.gateway_traffic_bytes,
-        "instructions": calls.instructions,
-        "byte_instructions": calls.byte_instructions.to_string(),
+        "gateway_requests": used.gateway_requests,
+        "gateway_traffic_bytes": used.gateway_traffic_bytes,
+        "instructions": used.instructions,
+        "byte_instructions": used.byte_instructions.to_string(),
         "megabyte_instructions": megabytes,
-        "db_reads": calls.db_reads,
-        "db_writes": calls.db_writes,
-        "storage_reads": calls.storage_reads,
-        "storage_writes": calls.storage_writes,
-        "storage_read_bytes": calls.storage_read_bytes,
-        "storage_written_bytes": calls.storage_written_bytes,
+        "db_reads": used.db_reads,
+        "db_writes": used.db_writes,
+        "storage_reads": used.storage_reads,
+        "storage_writes": used.storage_writes,
+        "storage_read_bytes": used.storage_read_bytes,
+        "storage_written_bytes": used.storage_written_bytes,
     })));
 }
 

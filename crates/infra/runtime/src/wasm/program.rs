@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use mu_abi::{Header, HttpMethod, Incoming};
 use mu_telemetry::Level;
 use tokio::time::timeout_at;
-use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline, WasmBacktrace};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 
 use super::Shared;
 use super::compile::CompiledModule;
@@ -18,10 +18,13 @@ use super::meter::MemoryMeter;
 use super::preview1::Exit;
 use super::protocol::{Conversation, Ending};
 use super::state::{Slice, State};
-use super::ticker::SLICE_EPOCHS;
 use crate::{
     Artifact, BodyError, Call, ExecutionUsage, Failure, Outcome, Program, Request, Response, collect_body, full_body,
 };
+
+/// A time slice, in instructions: some milliseconds of computing, after which others get their turn. All that a guest
+/// can make the node do costs instructions, so no slice is much longer than another.
+const SLICE_INSTRUCTIONS: u64 = 10_000_000;
 
 /// A loaded module.
 pub(super) struct WasmProgram {
@@ -42,14 +45,14 @@ impl Program for WasmProgram {
             Ok(module) => module,
             Err(error) => return Outcome { result: Err(error.into()), usage: ExecutionUsage::default() },
         };
-        let slice = Slice::default();
+        let slice = Slice::new();
         let mut execution: Pin<Box<dyn Future<Output = Outcome> + Send>> =
             Box::pin(execute(Arc::clone(&self.shared), module, call, slice.clone()));
         // Most calls are over within their first slice: those never leave the thread on which they arrived.
         let first_slice = poll_fn(|context| match execution.as_mut().poll(context) {
             Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
-            Poll::Pending if slice.is_used_up() => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
+            Poll::Pending if slice.is_waiting() => Poll::Pending,
+            Poll::Pending => Poll::Ready(None),
         });
         if let Some(outcome) = first_slice.await {
             return outcome;
@@ -83,7 +86,7 @@ async fn execute(shared: Arc<Shared>, module: Arc<CompiledModule>, call: Call, s
     if let Err(error) = prepare(&mut store, &module, budget) {
         return no_usage(Failure::Internal(format!("{error:#}")));
     }
-    shared.ticker.note_use();
+    store.data().slice.begin();
     let end = timeout_at(deadline, run_command(&mut store, &module)).await;
 
     let instructions = budget.saturating_sub(store.get_fuel().unwrap_or(0));
@@ -102,12 +105,7 @@ fn prepare(store: &mut Store<State>, module: &CompiledModule, budget: u64) -> wa
     store.data_mut().memory = module.memory;
     store.limiter(|state| &mut state.meter);
     store.set_fuel(budget)?;
-    store.set_epoch_deadline(SLICE_EPOCHS);
-    store.epoch_deadline_callback(|store| {
-        store.data().slice.mark_used_up();
-        Ok(UpdateDeadline::Yield(1))
-    });
-    Ok(())
+    store.fuel_async_yield_interval(Some(SLICE_INSTRUCTIONS))
 }
 
 async fn run_command(store: &mut Store<State>, module: &CompiledModule) -> wasmtime::Result<()> {

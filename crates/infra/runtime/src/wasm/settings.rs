@@ -39,9 +39,9 @@ pub(super) fn engine(config: &WasmConfig) -> Result<Engine> {
     Engine::new(&settings)
 }
 
-/// What counting instructions and interrupting guests needs: public so that a benchmark can measure exactly that.
+/// What counting instructions, and interrupting guests by their count, needs: public so that a benchmark can measure exactly that.
 pub fn metered_settings(settings: &mut Config) {
-    settings.consume_fuel(true).operator_cost(operator_cost()).epoch_interruption(true);
+    settings.consume_fuel(true).operator_cost(operator_cost());
 }
 
 fn pool(config: &WasmConfig) -> PoolingAllocationConfig {

@@ -84,17 +84,37 @@ impl Answerer {
     }
 }
 
-/// Whether a guest has used up its first time slice: seen by whoever polls it.
-#[derive(Clone, Debug, Default)]
+/// Tells whoever polls a guest why it is pending: because it waits for the node, or because its time slice is used up.
+#[derive(Clone, Debug)]
 pub(super) struct Slice(Arc<AtomicBool>);
 
 impl Slice {
-    pub(super) fn mark_used_up(&self) {
-        self.0.store(true, Ordering::Relaxed);
+    /// For a guest that has not begun, so that what is pending is the node.
+    pub(super) fn new() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
     }
 
-    pub(super) fn is_used_up(&self) -> bool {
+    /// The guest begins to compute.
+    pub(super) fn begin(&self) {
+        self.set_waiting(false);
+    }
+
+    /// Whether the guest, when it is pending, waits for the node.
+    pub(super) fn is_waiting(&self) -> bool {
+        // Only the thread that polls the guest sets it.
         self.0.load(Ordering::Relaxed)
+    }
+
+    /// Does something that the guest waits for.
+    pub(super) async fn while_waiting<T>(self, work: impl Future<Output = T>) -> T {
+        self.set_waiting(true);
+        let done = work.await;
+        self.set_waiting(false);
+        done
+    }
+
+    fn set_waiting(&self, is_waiting: bool) {
+        self.0.store(is_waiting, Ordering::Relaxed);
     }
 }
 

@@ -4,5 +4,6 @@
 mod cache;
 mod failures;
 mod fairness;
+mod guests;
 mod metering;
 mod support;

@@ -89,9 +89,9 @@ impl Blobs for FsBlobs {
         let path = name::path(&self.directory.blobs, key);
         let opened = self.blocking(move |_| open_file(&path)).await?;
         let directory = Arc::clone(&self.directory);
-        Ok(opened.map(|(file, bytes, start)| {
+        Ok(opened.map(|(file, size_bytes, start)| {
             let file = Arc::new(Mutex::new(file));
-            Box::new(FsReader { directory, file, bytes, start }) as Box<dyn BlobReader>
+            Box::new(FsReader { directory, file, size_bytes, start }) as Box<dyn BlobReader>
         }))
     }
 
@@ -161,15 +161,15 @@ impl BlobWriter for FsWriter {
 struct FsReader {
     directory: Arc<Directory>,
     file: Arc<Mutex<File>>,
-    bytes: u64,
+    size_bytes: u64,
     /// The first bytes of the blob.
     start: Bytes,
 }
 
 #[async_trait]
 impl BlobReader for FsReader {
-    fn bytes(&self) -> u64 {
-        self.bytes
+    fn size_bytes(&self) -> u64 {
+        self.size_bytes
     }
 
     async fn read(&self, offset: u64, length: usize) -> Result<Bytes, BlobError> {
@@ -263,13 +263,16 @@ impl Directory {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        match fs::remove_file(path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error),
-        }
         let parent = path.parent().unwrap_or(&self.blobs);
-        sync_directory(parent)?;
+        {
+            // Shared, so that no other removal takes the directory away before it is synced.
+            let _shared = self.structure.read().unwrap_or_else(PoisonError::into_inner);
+            match fs::remove_file(path) {
+                Ok(()) => sync_directory(parent)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
         // Empty directories go, too. If a crash brings one back, it does no harm.
         let _exclusive = self.structure.write().unwrap_or_else(PoisonError::into_inner);
         for directory in parent.ancestors().take_while(|directory| *directory != self.blobs) {

@@ -58,7 +58,10 @@ impl Blobs for MemBlobs {
         };
         let blobs = self.blobs.read().unwrap_or_else(PoisonError::into_inner);
         let matching = blobs.range::<str, _>((start, Bound::Unbounded)).take_while(|(key, _)| key.starts_with(prefix));
-        Ok(matching.take(limit).map(|(key, blob)| BlobInfo { key: key.clone(), bytes: blob.len() as u64 }).collect())
+        Ok(matching
+            .take(limit)
+            .map(|(key, blob)| BlobInfo { key: key.clone(), size_bytes: blob.len() as u64 })
+            .collect())
     }
 }
 
@@ -78,7 +81,7 @@ impl BlobWriter for MemWriter {
 
 #[async_trait]
 impl BlobReader for MemReader {
-    fn bytes(&self) -> u64 {
+    fn size_bytes(&self) -> u64 {
         self.0.len() as u64
     }
 

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use wasmtime::{AsContextMut, Caller, Linker, Result};
+use wasmtime::{Caller, Linker, Result};
 
 use super::super::state::State;
-use super::super::ticker::SLICE_EPOCHS;
 use super::memory::{self, OutOfBounds};
 use super::{errno, system};
 
@@ -52,8 +51,7 @@ async fn poll_oneoff(
 
     let first = waiting.iter().map(|s| s.due.unwrap_or_default()).min().unwrap_or_default();
     if !first.is_zero() {
-        tokio::time::sleep(first).await;
-        caller.as_context_mut().set_epoch_deadline(SLICE_EPOCHS);
+        caller.data().slice.clone().while_waiting(tokio::time::sleep(first)).await;
     }
     let happened = waiting.iter().filter(|s| s.due.unwrap_or_default() <= first);
     let data = memory.data_mut(&mut caller);

@@ -1,9 +1,8 @@
 //! Descriptors 0, 1 and 2: the conversation, and the log.
 
-use wasmtime::{AsContextMut, Caller, Linker, Result};
+use wasmtime::{Caller, Linker, Result};
 
 use super::super::state::State;
-use super::super::ticker::SLICE_EPOCHS;
 use super::memory::{self, OutOfBounds};
 use super::{Stopped, errno};
 
@@ -47,10 +46,8 @@ async fn fd_read(mut caller: Caller<'_, State>, fd: i32, iovs: u32, count: u32, 
     if caller.data().conversation.unread().is_empty()
         && let Some((question, answerer)) = caller.data_mut().next_question()
     {
-        let answer = answerer.answer(question).await;
+        let answer = caller.data().slice.clone().while_waiting(answerer.answer(question)).await;
         caller.data_mut().conversation.answer(&answer);
-        // Time spent waiting is not time spent computing: the slice begins anew.
-        caller.as_context_mut().set_epoch_deadline(SLICE_EPOCHS);
     }
     let (data, state) = memory.data_and_store_mut(&mut caller);
     Ok(errno_of(read_into(data, state, iovs, count, read)))

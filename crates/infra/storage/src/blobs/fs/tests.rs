@@ -87,7 +87,7 @@ async fn foreign_files_are_ignored() {
     for name in ["README", ".DS_Store", "B.blob"] {
         fs::write(fixture.root().join("blobs").join(name), "x").unwrap();
     }
-    assert_eq!(blobs.list("", None, 10).await.unwrap(), [BlobInfo { key: "a".into(), bytes: 1 }]);
+    assert_eq!(blobs.list("", None, 10).await.unwrap(), [BlobInfo { key: "a".into(), size_bytes: 1 }]);
 }
 
 #[tokio::test]

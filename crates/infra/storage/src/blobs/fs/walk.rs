@@ -53,7 +53,7 @@ impl Walk<'_> {
 
     fn blob(&mut self, entry: &fs::DirEntry, key: &[u8]) -> io::Result<()> {
         if let (Ok(key), Some(metadata)) = (str::from_utf8(key), unless_gone(entry.metadata())?) {
-            self.found.push(BlobInfo { key: key.to_owned(), bytes: metadata.len() });
+            self.found.push(BlobInfo { key: key.to_owned(), size_bytes: metadata.len() });
         }
         Ok(())
     }
