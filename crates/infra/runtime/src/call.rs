@@ -18,8 +18,10 @@ pub struct Limits {
     pub instructions: u64,
     /// The request's body, in bytes.
     pub request_bytes: u64,
-    /// What the guest may write to its standard output in all, in bytes.
-    pub output_bytes: u64,
+    /// The largest message that the guest may write, in bytes: a row, an object, a request to somewhere else.
+    pub message_bytes: u64,
+    /// The body of its response, in bytes.
+    pub response_bytes: u64,
 }
 
 /// One execution of a program.

@@ -75,8 +75,10 @@ pub enum Failure {
         timeout: Duration,
     },
     /// The function wrote more than it may.
-    #[error("the function wrote more than {limit_bytes} bytes")]
+    #[error("the function's {what} is larger than {limit_bytes} bytes")]
     OutputTooLarge {
+        /// `message` or `response`.
+        what: &'static str,
         /// The limit.
         limit_bytes: u64,
     },

@@ -8,12 +8,12 @@ use mu_runtime::Request;
 use mu_stack::PathTemplate;
 
 use crate::error::ApiError;
-use crate::headers::{check_text, join_cookies, remove_connection_headers, survey};
+use crate::headers::{join_cookies, remove_connection_headers, survey, survey_request};
 use crate::query::parse_query;
 use crate::request_body::request_body;
-use crate::request_id::{X_MU_INVOCATION_ID, X_REQUEST_ID, id_value};
+use crate::request_id::{X_MU_INVOCATION_ID, X_REQUEST_ID};
 use crate::response::{ResponseBody, Traffic, respond};
-use crate::service::{Received, Service};
+use crate::service::{Received, Service, uri_bytes};
 
 /// Where a request leads.
 pub(crate) struct Matched<'a> {
@@ -31,8 +31,8 @@ pub(crate) struct Matched<'a> {
 pub(crate) async fn call(service: &Service, matched: Matched<'_>, received: Received) -> Response<ResponseBody> {
     let (deployment, target) = (matched.deployment, matched.target);
     let (id, is_head) = (received.id, received.method == Method::HEAD);
-    let uri_bytes = matched.uri.path().len() + matched.uri.query().map_or(0, str::len);
-    let mut traffic = Traffic::new(deployment.meter(), uri_bytes as u64);
+    let mut traffic = Traffic::of_function(deployment.meter(), uri_bytes(matched.uri) as u64);
+    let invocation = received.invocation.clone();
     let mut response = match prepare(service, matched, received, &mut traffic) {
         Err(error) => error.into_response(),
         Ok((request, cause)) => match service.invoker().invoke(deployment, target, cause, id, request).await {
@@ -41,7 +41,7 @@ pub(crate) async fn call(service: &Service, matched: Matched<'_>, received: Rece
         },
     };
     traffic.add(survey(response.headers()).bytes);
-    response.headers_mut().insert(&X_MU_INVOCATION_ID, id_value(id));
+    response.headers_mut().insert(&X_MU_INVOCATION_ID, invocation);
     response.map(|body| body.counting(traffic))
 }
 
@@ -61,8 +61,7 @@ fn prepare(
     if body.size_hint().lower() > body_bytes_max {
         return Err(body_too_large(body_bytes_max));
     }
-    let cause =
-        Cause::Gateway { gateway: gateway.name().clone(), method: method.clone(), template: template.clone() };
+    let cause = Cause::Gateway { gateway: gateway.name().clone(), method: method.clone(), template: template.clone() };
     let request = Request {
         method,
         path: path.to_owned(),
@@ -82,9 +81,8 @@ fn prepare_headers(
     request_id: HeaderValue,
     traffic: &mut Traffic,
 ) -> Result<(), ApiError> {
-    let survey = survey(headers);
+    let survey = survey_request(headers).map_err(|error| ApiError::new(Kind::Invalid, error.to_string()))?;
     traffic.add(survey.bytes);
-    check_text(headers).map_err(|error| ApiError::new(Kind::Invalid, error.to_string()))?;
     if survey.has_connection_headers {
         remove_connection_headers(headers);
     }

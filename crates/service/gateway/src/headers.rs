@@ -3,7 +3,7 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// What one look at all headers of a message tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Survey {
     /// Bytes of all names and values.
     pub(crate) bytes: u64,
@@ -18,35 +18,40 @@ pub(crate) struct NotText {
     name: HeaderName,
 }
 
-/// Checks the headers of a request, which functions see as text.
-pub(crate) fn check_text(headers: &HeaderMap) -> Result<(), NotText> {
-    let not_text = headers.iter().find(|(_, value)| std::str::from_utf8(value.as_bytes()).is_err());
-    not_text.map_or(Ok(()), |(name, _)| Err(NotText { name: name.clone() }))
+/// Looks at the headers of a request. Functions see them as text, so that they must be text.
+pub(crate) fn survey_request(headers: &HeaderMap) -> Result<Survey, NotText> {
+    let mut survey = Survey::default();
+    for (name, value) in headers {
+        if std::str::from_utf8(value.as_bytes()).is_err() {
+            return Err(NotText { name: name.clone() });
+        }
+        survey.add(name, value);
+    }
+    Ok(survey)
 }
 
-/// Looks at the headers of a message.
+/// Looks at the headers of any other message.
 pub(crate) fn survey(headers: &HeaderMap) -> Survey {
-    let mut survey = Survey { bytes: 0, has_connection_headers: false };
+    let mut survey = Survey::default();
     for (name, value) in headers {
-        survey.bytes += (name.as_str().len() + value.len()) as u64;
-        survey.has_connection_headers |= is_about_the_connection(name);
+        survey.add(name, value);
     }
     survey
 }
 
+impl Survey {
+    fn add(&mut self, name: &HeaderName, value: &HeaderValue) {
+        self.bytes += (name.as_str().len() + value.len()) as u64;
+        self.has_connection_headers |= is_about_the_connection(name.as_str());
+    }
+}
+
 /// Removes what is about the connection (RFC 9110, 7.6.1): the headers known to be, and those that `Connection` names.
 pub(crate) fn remove_connection_headers(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|list| list.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named {
-        headers.remove(name);
-    }
-    for name in CONNECTION_HEADERS {
+    let lists = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let named = lists.flat_map(|list| list.split(',')).filter_map(|name| name.trim().parse().ok());
+    let known = headers.keys().filter(|name| is_about_the_connection(name.as_str())).cloned();
+    for name in named.chain(known).collect::<Vec<HeaderName>>() {
         headers.remove(name);
     }
 }
@@ -61,20 +66,20 @@ pub(crate) fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-const CONNECTION_HEADERS: [&str; 9] = [
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
-fn is_about_the_connection(name: &HeaderName) -> bool {
-    CONNECTION_HEADERS.contains(&name.as_str())
+/// Whether a header is known to be about the connection. Asked of every header, hence no loop over names.
+fn is_about_the_connection(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
 }
 
 #[cfg(test)]
@@ -98,10 +103,10 @@ mod tests {
     fn a_value_that_is_not_text_is_named() {
         let mut bad = headers(&[("a", "1")]);
         bad.insert("x-user", HeaderValue::from_bytes(b"caf\xe9").unwrap());
-        let message = check_text(&bad).unwrap_err().to_string();
+        let message = survey_request(&bad).unwrap_err().to_string();
         assert_eq!(message, "the value of the header `x-user` is not UTF-8");
         bad.insert("x-user", HeaderValue::from_bytes("café".as_bytes()).unwrap());
-        assert!(check_text(&bad).is_ok());
+        assert!(survey_request(&bad).is_ok());
     }
 
     #[test]

@@ -39,6 +39,9 @@ fn decode_form(text: &str) -> Result<String, NotText> {
 }
 
 fn decode<'a>(text: &'a str, place: &'static str) -> Result<Cow<'a, str>, NotText> {
+    if !text.bytes().any(|byte| byte == b'%') {
+        return Ok(Cow::Borrowed(text));
+    }
     percent_decode_str(text)
         .decode_utf8()
         .map_err(|_| NotText { part: text.chars().take(SHOWN_CHARS_MAX).collect(), place })

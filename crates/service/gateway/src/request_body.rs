@@ -10,6 +10,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use mu_invoke::Meter;
+use mu_pricing::Usage;
 use mu_runtime::{Body, BodyError, empty_body};
 use tokio::time::{Instant, Sleep};
 
@@ -67,6 +68,6 @@ impl http_body::Body for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        self.meter.add_gateway_traffic(self.received_bytes);
+        self.meter.add(&Usage { gateway_traffic_bytes: self.received_bytes, ..Usage::default() });
     }
 }

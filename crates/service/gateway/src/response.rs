@@ -9,6 +9,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 use http_body::{Frame, SizeHint};
 use mu_invoke::Meter;
+use mu_pricing::Usage;
 use mu_runtime::{Body, BodyError};
 
 use crate::watch::UnderWay;
@@ -30,24 +31,38 @@ enum Content {
 /// Counts one request and its bytes, those of its body as far as they were sent, when the response is over.
 pub(crate) struct Traffic {
     meter: Arc<Meter>,
-    bytes: u64,
+    head_bytes: u64,
+    body_bytes: u64,
+    is_object: bool,
 }
 
 impl Traffic {
-    /// A request of which `bytes` have been received or sent so far.
-    pub(crate) fn new(meter: &Arc<Meter>, bytes: u64) -> Self {
-        Self { meter: Arc::clone(meter), bytes }
+    /// A request to a function, of which `bytes` have been received so far.
+    pub(crate) fn of_function(meter: &Arc<Meter>, bytes: u64) -> Self {
+        Self { meter: Arc::clone(meter), head_bytes: bytes, body_bytes: 0, is_object: false }
     }
 
-    /// Adds bytes of the response's head.
+    /// A request for an object, of `bytes`. Its response's body is read from mu Storage, which counts as well.
+    pub(crate) fn of_object(meter: &Arc<Meter>, bytes: u64) -> Self {
+        Self { meter: Arc::clone(meter), head_bytes: bytes, body_bytes: 0, is_object: true }
+    }
+
+    /// Adds bytes of the request's or the response's head.
     pub(crate) fn add(&mut self, bytes: u64) {
-        self.bytes += bytes;
+        self.head_bytes += bytes;
     }
 }
 
 impl Drop for Traffic {
     fn drop(&mut self) {
-        self.meter.add_gateway_request(self.bytes);
+        let (reads, read_bytes) = if self.is_object { (1, self.body_bytes) } else { (0, 0) };
+        self.meter.add(&Usage {
+            gateway_requests: 1,
+            gateway_traffic_bytes: self.head_bytes + self.body_bytes,
+            storage_reads: reads,
+            storage_read_bytes: read_bytes,
+            ..Usage::default()
+        });
     }
 }
 
@@ -102,7 +117,7 @@ impl http_body::Body for ResponseBody {
             Content::Stream(body) => ready!(Pin::new(body).poll_frame(cx)),
         };
         if let (Some(Ok(frame)), Some(traffic)) = (&frame, &mut self.traffic) {
-            traffic.bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
+            traffic.body_bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
         }
         Poll::Ready(frame)
     }

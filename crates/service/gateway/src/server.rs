@@ -9,6 +9,7 @@ use mu_env::{Env, Shutdown};
 use mu_invoke::Invoker;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Semaphore;
+use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
 
 use crate::config::GatewayConfig;
@@ -138,6 +139,8 @@ async fn drain(watch: &Watch, tasks: &TaskTracker, timeout: Duration) {
 
 async fn look_again_and_again(watch: &Watch) {
     let mut ticks = tokio::time::interval(watch.period());
+    // After a stall of the process clients must get their time, not several looks at once.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         watch.look();

@@ -31,6 +31,8 @@ pub(crate) struct Service {
 pub(crate) struct Received {
     /// The id under which a function would be invoked.
     pub(crate) id: InvocationId,
+    /// The same as the value of a header.
+    pub(crate) invocation: HeaderValue,
     pub(crate) request_id: HeaderValue,
     pub(crate) method: Method,
     pub(crate) version: Version,
@@ -58,8 +60,9 @@ impl Service {
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<ResponseBody> {
         let (Parts { method, uri, version, headers, .. }, body) = request.into_parts();
         let id = self.env.new_invocation_id();
-        let request_id = client_request_id(&headers).cloned().unwrap_or_else(|| id_value(id));
-        let received = Received { id, request_id: request_id.clone(), method, version, headers, body };
+        let invocation = id_value(id);
+        let request_id = client_request_id(&headers).unwrap_or(&invocation).clone();
+        let received = Received { id, invocation, request_id: request_id.clone(), method, version, headers, body };
         let is_head = received.method == Method::HEAD;
 
         let mut response = match self.find_service(&uri) {
@@ -68,40 +71,47 @@ impl Service {
                 Some(gateway) => {
                     let policy = gateway.cors().map(|policy| (policy, received.headers.get(header::ORIGIN).cloned()));
                     let mut response = match find_route(&deployment, gateway, &uri, address.rest, &received) {
-                        Ok(matched) => function::call(self, matched, received).await,
-                        Err(response) => response,
+                        Step::Invoke(matched) => function::call(self, matched, received).await,
+                        Step::Answered(response) => response,
                     };
                     if let Some((policy, origin)) = policy {
                         cors::permit(policy, origin, response.headers_mut());
                     }
                     response
                 }
-                None => {
-                    let response = object::answer(self.invoker.boxes(), &deployment, &address, &received).await;
+                None if deployment.has_public_box(&address.service) => {
+                    let boxes = self.invoker.boxes();
+                    let response = object::answer(boxes, &deployment, &address, uri_bytes(&uri), &received).await;
                     response.unwrap_or_else(ApiError::into_response)
                 }
+                None => unknown_service(&deployment, &address.service).into_response(),
             },
         };
         response.headers_mut().insert(&X_REQUEST_ID, request_id);
         if is_head { without_body(response) } else { response }
     }
 
-    /// The deployment that a URL names, in which the gateway or public box of the address exists.
+    /// The deployment that a URL names, and what the URL names in it.
     fn find_service<'u>(&self, uri: &'u Uri) -> Result<(Arc<Deployment>, Address<'u>), ApiError> {
         let uri_bytes_max = self.config.uri_bytes_max;
-        if uri.path().len() + uri.query().map_or(0, str::len) > uri_bytes_max {
+        if uri_bytes(uri) > uri_bytes_max {
             return Err(uri_too_long(uri_bytes_max));
         }
         let address = Address::parse(uri.path())?.ok_or_else(|| no_address(uri.path()))?;
-        let deployment = match self.invoker.deployments().find(&address.stack) {
-            Found::Deployment(deployment) => deployment,
-            Found::Unknown => return Err(unknown_stack(&address.stack)),
-            Found::Ambiguous => return Err(ambiguous_stack(&address.stack)),
-        };
-        let is_there =
-            deployment.gateway(&address.service).is_some() || deployment.has_public_box(&address.service);
-        if is_there { Ok((deployment, address)) } else { Err(unknown_service(&deployment, &address.service)) }
+        match self.invoker.deployments().find(&address.stack) {
+            Found::Deployment(deployment) => Ok((deployment, address)),
+            Found::Unknown => Err(unknown_stack(&address.stack)),
+            Found::Ambiguous => Err(ambiguous_stack(&address.stack)),
+        }
     }
+}
+
+/// What is to be done for a request to a gateway.
+enum Step<'d> {
+    /// Invoke the handler of a route.
+    Invoke(Matched<'d>),
+    /// Nothing: the gateway answers by itself.
+    Answered(Response<ResponseBody>),
 }
 
 /// The route that a request matches, or what the gateway answers by itself.
@@ -111,13 +121,13 @@ fn find_route<'d>(
     uri: &'d Uri,
     path: &'d str,
     received: &Received,
-) -> Result<Matched<'d>, Response<ResponseBody>> {
+) -> Step<'d> {
     let method = &received.method;
     if let Some(policy) = gateway.cors()
         && cors::is_preflight(method, &received.headers)
         && let Some(allow) = gateway.methods(path)
     {
-        return Err(cors::preflight(policy, &received.headers, allow));
+        return Step::Answered(cors::preflight(policy, &received.headers, allow));
     }
     let routed = match route_method(method) {
         Some(method) => gateway.route(method, path),
@@ -125,16 +135,21 @@ fn find_route<'d>(
     };
     let error = match routed {
         Routed::Found { target, params, template } => {
-            return Ok(Matched { deployment, gateway, target, params, template, uri, path });
+            return Step::Invoke(Matched { deployment, gateway, target, params, template, uri, path });
         }
-        Routed::MethodNotAllowed { allow } if *method == Method::OPTIONS => return Err(options(allow)),
+        Routed::MethodNotAllowed { allow } if *method == Method::OPTIONS => return Step::Answered(options(allow)),
         Routed::MethodNotAllowed { allow } => method_not_allowed(method, path, allow),
         Routed::NotFound => unknown_path(deployment, gateway, path),
         Routed::BadEncoding => {
             ApiError::new(Kind::Invalid, format!("the path `{}` cannot be percent-decoded", shown(path)))
         }
     };
-    Err(error.into_response())
+    Step::Answered(error.into_response())
+}
+
+/// The bytes of path and query.
+pub(crate) fn uri_bytes(uri: &Uri) -> usize {
+    uri.path().len() + uri.query().map_or(0, str::len)
 }
 
 /// The method as routes know it; none for methods that no route can have.

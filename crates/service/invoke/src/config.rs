@@ -9,8 +9,10 @@ pub struct InvokeConfig {
     pub queue_max: usize,
     /// A request's body, in bytes, for runtimes that read it whole.
     pub request_bytes_max: u64,
-    /// What a function may write in one call, in bytes: its response, and everything it says to the node before it.
-    pub output_bytes_max: u64,
+    /// The largest message of a function to the node, in bytes: a row, an object, a request to somewhere else.
+    pub message_bytes_max: u64,
+    /// A response's body, in bytes, for runtimes that write it whole.
+    pub response_bytes_max: u64,
     /// What a function may log in one call, in bytes. The rest is cut, with a notice.
     pub log_bytes_max: usize,
     /// Whether callers are told why a function failed.
@@ -34,7 +36,8 @@ impl Default for InvokeConfig {
             concurrency_max: 128,
             queue_max: 1024,
             request_bytes_max: 6 * MIB,
-            output_bytes_max: 64 * MIB,
+            message_bytes_max: 64 * MIB,
+            response_bytes_max: 6 * MIB,
             log_bytes_max: 1024 * 1024,
             failure_detail: FailureDetail::Hidden,
         }

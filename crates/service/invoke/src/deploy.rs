@@ -60,7 +60,8 @@ pub enum DeployError {
 
 impl Invoker {
     /// Loads all functions of a stack, prepares its tables and boxes, and puts it into service in place of the version
-    /// deployed before. Calls under way end where they began.
+    /// deployed before. Calls under way end where they began; tables and boxes marked for deletion are gone for them
+    /// too. Of two deploys of one stack at the same time, the one that is ready last stays.
     ///
     /// # Errors
     /// When a function cannot be loaded, or a table or box cannot be prepared. Nothing is put into service then.
@@ -96,8 +97,8 @@ impl Invoker {
     async fn prepare_tables(&self, id: &StackId, stack: &Stack) -> Result<(), DeployError> {
         let db = &self.backends().db;
         let prepare = async {
-            let kept: Vec<_> = stack.tables().filter(|table| !table.delete).map(|table| table.name.as_str()).collect();
-            db.declare_tables(id.key(), &kept).await?;
+            let kept = stack.tables().filter(|table| !table.delete).map(|table| table.name.as_str());
+            db.declare_tables(id.key(), &kept.collect::<Vec<_>>()).await?;
             for table in stack.tables().filter(|table| table.delete) {
                 db.drop_table(id.key(), table.name.as_str()).await?;
             }
@@ -109,12 +110,10 @@ impl Invoker {
     async fn prepare_boxes(&self, id: &StackId, stack: &Stack) -> Result<(), DeployError> {
         let boxes = &self.backends().boxes;
         let prepare = async {
-            for storage in stack.boxes() {
-                if storage.delete {
-                    boxes.delete_box(id.key(), storage.name.as_str()).await?;
-                } else {
-                    boxes.create_box(id.key(), storage.name.as_str()).await?;
-                }
+            let kept = stack.boxes().filter(|storage| !storage.delete).map(|storage| storage.name.as_str());
+            boxes.declare_boxes(id.key(), &kept.collect::<Vec<_>>()).await?;
+            for storage in stack.boxes().filter(|storage| storage.delete) {
+                boxes.remove_box(id.key(), storage.name.as_str()).await?;
             }
             Ok(())
         };

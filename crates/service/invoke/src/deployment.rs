@@ -99,7 +99,8 @@ impl Deployment {
                     timeout: function.limits.timeout,
                     instructions: function.limits.instructions.count(),
                     request_bytes: config.request_bytes_max,
-                    output_bytes: config.output_bytes_max,
+                    message_bytes: config.message_bytes_max,
+                    response_bytes: config.response_bytes_max,
                 },
                 admission: Admission::new(config.concurrency_max, config.queue_max),
             })

@@ -179,7 +179,7 @@ mod tests {
             (Failure::NoResult(secret()), 502, "function_gave_no_result"),
             (Failure::Protocol(secret()), 502, "function_broke_protocol"),
             (Failure::InvalidResponse(secret()), 502, "function_response_invalid"),
-            (Failure::OutputTooLarge { limit_bytes: 1 }, 502, "function_output_too_large"),
+            (Failure::OutputTooLarge { what: "response", limit_bytes: 1 }, 502, "function_output_too_large"),
             (Failure::InstructionsExhausted { limit: 1 }, 504, "out_of_instructions"),
             (Failure::TimedOut { timeout }, 504, "timed_out"),
             (Failure::RequestTooLarge { limit_bytes: 1 }, 413, "request_too_large"),

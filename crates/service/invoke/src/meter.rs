@@ -33,14 +33,10 @@ impl Meter {
         *self.lock()
     }
 
-    /// Counts a request of a gateway, and what it has moved besides the request's body.
-    pub fn add_gateway_request(&self, traffic_bytes: u64) {
-        self.add(&Usage { gateway_requests: 1, gateway_traffic_bytes: traffic_bytes, ..Usage::default() });
-    }
-
-    /// Counts bytes of a request that is counted elsewhere.
-    pub fn add_gateway_traffic(&self, traffic_bytes: u64) {
-        self.add(&Usage { gateway_traffic_bytes: traffic_bytes, ..Usage::default() });
+    /// Counts what was used outside of invocations: by a gateway.
+    pub fn add(&self, usage: &Usage) {
+        let mut totals = self.lock();
+        totals.usage = totals.usage.saturating_add(usage);
     }
 
     pub(crate) fn add_receipt(&self, receipt: &Receipt) {
@@ -55,11 +51,6 @@ impl Meter {
         }
         totals.usage = totals.usage.saturating_add(&receipt.usage);
         totals.memory_bytes_max = totals.memory_bytes_max.max(receipt.memory_bytes_max);
-    }
-
-    fn add(&self, usage: &Usage) {
-        let mut totals = self.lock();
-        totals.usage = totals.usage.saturating_add(usage);
     }
 
     fn lock(&self) -> MutexGuard<'_, Totals> {

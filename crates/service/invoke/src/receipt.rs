@@ -64,7 +64,8 @@ pub enum Verdict {
     Failed(&'static str),
     /// It did not run, because there was no room; one of [`code`](crate::code).
     Rejected(&'static str),
-    /// Its caller went away before it answered, and it was stopped.
+    /// Its caller went away before it answered, and it was stopped. Its receipt has what it used of muDB and mu Storage;
+    /// how much it executed is known only of calls that end.
     Abandoned,
 }
 

@@ -72,7 +72,16 @@ impl Services for CallServices {
     }
 
     async fn storage(&self, request: StorageRequest) -> StorageReply {
-        storage::answer(&self.backends.boxes, &self.stack, &self.counters, request).await
+        match storage::answer(&self.backends.boxes, &self.stack, request).await {
+            Ok((reply, ops)) => {
+                add(&self.counters.storage_reads, ops.reads);
+                add(&self.counters.storage_writes, ops.writes);
+                add(&self.counters.storage_read_bytes, ops.bytes_read);
+                add(&self.counters.storage_written_bytes, ops.bytes_written);
+                reply
+            }
+            Err(error) => StorageReply::Error(error.to_string()),
+        }
     }
 }
 

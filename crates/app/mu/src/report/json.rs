@@ -7,7 +7,7 @@ use mu_telemetry::LogRecord;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::report::{Entry, Format, megabyte_instructions};
+use crate::report::{Entry, Format};
 
 /// Something that happened to the run itself.
 #[derive(Debug, Serialize)]
@@ -66,9 +66,8 @@ pub(crate) fn call(receipt: &Receipt) -> impl Serialize + '_ {
         waited_us: u64,
         duration_us: u64,
         instructions: u64,
-        /// Exact, as text: it may be larger than what JSON readers keep of a number.
-        byte_instructions: String,
-        megabyte_instructions: f64,
+        /// Exact, hence as text: JSON's readers round a long number.
+        megabyte_instructions: String,
         memory_bytes_max: u64,
         db_reads: u64,
         db_writes: u64,
@@ -108,8 +107,7 @@ pub(crate) fn call(receipt: &Receipt) -> impl Serialize + '_ {
         waited_us: micros(receipt.waited),
         duration_us: micros(receipt.duration),
         instructions: usage.instructions,
-        byte_instructions: usage.byte_instructions.to_string(),
-        megabyte_instructions: megabyte_instructions(usage.byte_instructions),
+        megabyte_instructions: usage.megabyte_instructions().to_string(),
         memory_bytes_max: receipt.memory_bytes_max,
         db_reads: usage.db_reads,
         db_writes: usage.db_writes,

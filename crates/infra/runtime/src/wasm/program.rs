@@ -19,7 +19,8 @@ use super::preview1::Exit;
 use super::protocol::{Conversation, Ending};
 use super::state::{Slice, State};
 use crate::{
-    Artifact, BodyError, Call, ExecutionUsage, Failure, Outcome, Program, Request, Response, collect_body, full_body,
+    Artifact, BodyError, Call, ExecutionUsage, Failure, Limits, Outcome, Program, Request, Response, collect_body,
+    full_body,
 };
 
 /// A time slice, in instructions: some milliseconds of computing, after which others get their turn. All that a guest
@@ -70,7 +71,7 @@ async fn execute(shared: Arc<Shared>, module: Arc<CompiledModule>, call: Call, s
     let deadline = shared.env.clock().instant() + limits.timeout;
     let no_usage = |failure| Outcome { result: Err(failure), usage: ExecutionUsage::default() };
 
-    let message_limit_bytes = usize::try_from(limits.output_bytes).unwrap_or(usize::MAX);
+    let message_limit_bytes = usize::try_from(limits.message_bytes).unwrap_or(usize::MAX);
     let input = match timeout_at(deadline, first_message(&handler, request, limits.request_bytes)).await {
         Ok(Ok(input)) => input,
         Ok(Err(failure)) => return no_usage(failure),
@@ -96,7 +97,7 @@ async fn execute(shared: Arc<Shared>, module: Arc<CompiledModule>, call: Call, s
     let ending = state.conversation.finish(&state.log);
     let result = match end {
         Err(_) => Err(timed_out()),
-        Ok(end) => conclude(end, ending, state, limits.instructions),
+        Ok(end) => conclude(end, ending, state, &limits),
     };
     Outcome { result, usage }
 }
@@ -158,12 +159,12 @@ fn conclude(
     end: wasmtime::Result<()>,
     ending: Option<Ending>,
     state: &State,
-    instructions: u64,
+    limits: &Limits,
 ) -> Result<Response, Failure> {
     let out_of_fuel = |error: &wasmtime::Error| error.downcast_ref::<Trap>() == Some(&Trap::OutOfFuel);
     match (ending, end) {
         (Some(Ending::Violation(failure)), _) => Err(failure),
-        (_, Err(error)) if out_of_fuel(&error) => Err(Failure::InstructionsExhausted { limit: instructions }),
+        (_, Err(error)) if out_of_fuel(&error) => Err(Failure::InstructionsExhausted { limit: limits.instructions }),
         (Some(Ending::Fatal(text)), _) => Err(Failure::Fatal(with_memory_hint(text, state))),
         (Some(Ending::Result(response)), end) => {
             if let Err(error) = end
@@ -172,7 +173,7 @@ fn conclude(
                 let reason = describe(&error);
                 state.log.write_runtime(Level::Warn, format!("after its result, the function failed: {reason}"));
             }
-            convert_response(response)
+            convert_response(response, limits.response_bytes)
         }
         (None, Ok(())) => Err(Failure::NoResult(with_memory_hint(String::new(), state))),
         (None, Err(error)) => Err(failure_of(&error, state)),
@@ -214,7 +215,10 @@ fn describe(error: &wasmtime::Error) -> String {
     reason
 }
 
-fn convert_response(response: mu_abi::Response) -> Result<Response, Failure> {
+fn convert_response(response: mu_abi::Response, limit_bytes: u64) -> Result<Response, Failure> {
+    if response.body.len() as u64 > limit_bytes {
+        return Err(Failure::OutputTooLarge { what: "response", limit_bytes });
+    }
     let code = response.status.code();
     let status = StatusCode::from_u16(code)
         .ok()

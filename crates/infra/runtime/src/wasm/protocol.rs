@@ -123,7 +123,7 @@ impl Conversation {
                 }
                 Err(DecodeError::TooLarge { limit_bytes, .. }) => {
                     let limit_bytes = limit_bytes as u64;
-                    self.ending = Some(Ending::Violation(Failure::OutputTooLarge { limit_bytes }));
+                    self.ending = Some(Ending::Violation(Failure::OutputTooLarge { what: "message", limit_bytes }));
                     consumed = self.output.len();
                 }
                 Err(error) => {

@@ -116,8 +116,16 @@ async fn output_beyond_the_limit_ends_the_call() {
     bytes.extend_from_slice(&(16_u32 << 20).to_le_bytes());
     assert_eq!(
         failure(&writes_bytes(&bytes, "(loop $l (br $l))"), LIMITS).await,
-        "the function wrote more than 1048576 bytes"
+        "the function's message is larger than 1048576 bytes"
     );
+}
+
+#[tokio::test]
+async fn a_response_beyond_the_limit_is_a_failure() {
+    let limits = Limits { response_bytes: 3, ..LIMITS };
+    assert!(Bench::new().run_limited(&writes(&[result(200, &[], "123")], ""), limits).await.result.is_ok());
+    let four = writes(&[result(200, &[], "1234")], "");
+    assert_eq!(failure(&four, limits).await, "the function's response is larger than 3 bytes");
 }
 
 #[tokio::test]

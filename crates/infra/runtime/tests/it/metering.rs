@@ -1,6 +1,8 @@
 //! Counts are part of the price: they are exact, and these tests pin them.
 
-use crate::support::{Bench, module};
+use mu_runtime::Limits;
+
+use crate::support::{Bench, LIMITS, module};
 
 const PAGE: u128 = 65_536;
 
@@ -60,6 +62,21 @@ async fn memory_is_integrated_from_the_instruction_that_grows_it() {
     // Growth that is refused changes nothing.
     let refused = r#"(func (export "_start") (drop (memory.grow (i32.const 1000))) (drop (i32.const 1)))"#;
     assert_eq!(usage(refused).await, (4, 4 * PAGE));
+}
+
+/// An operator on a range is not begun when the budget does not suffice for it.
+#[tokio::test]
+async fn ranges_are_paid_for_in_advance() {
+    let fill = module(
+        r#"(func (export "_start")
+               (memory.fill (i32.const 1024) (i32.const 88) (i32.const 60000)))"#,
+    );
+    let outcome = Bench::new().run_limited(&fill, Limits { instructions: 50_000, ..LIMITS }).await;
+    assert_eq!(
+        outcome.result.unwrap_err().to_string(),
+        "the function used up its 50000 instructions (max_instructions)"
+    );
+    assert_eq!(outcome.usage.instructions, 50_000);
 }
 
 #[tokio::test]

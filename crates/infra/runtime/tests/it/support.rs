@@ -20,7 +20,8 @@ pub(crate) const LIMITS: Limits = Limits {
     timeout: Duration::from_secs(60),
     instructions: 10_000_000_000,
     request_bytes: 1 << 20,
-    output_bytes: 1 << 20,
+    message_bytes: 1 << 20,
+    response_bytes: 1 << 20,
 };
 
 /// An engine with its cache in a directory of its own, and what its functions logged.

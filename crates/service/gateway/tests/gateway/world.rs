@@ -18,7 +18,7 @@ use mu_runtime::{
     collect_body, empty_body, full_body,
 };
 use mu_stack::{Manifest, StackId};
-use mu_storage::Boxes;
+use mu_storage::{Boxes, MemBlobs, RootKey};
 use mu_telemetry::{LogRecord, LogSink};
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -133,7 +133,7 @@ impl World {
         let env = Env::system();
         let gate = Arc::new(Gate { entered: Semaphore::new(0), open: Semaphore::new(0) });
         let sink = Arc::new(Sink::default());
-        let boxes = Arc::new(Boxes::default());
+        let boxes = Arc::new(Boxes::open(Arc::new(MemBlobs::new()), RootKey::from_bytes([1; 32]), &env));
         let invoker = Arc::new(Invoker::new(Parts {
             env: env.clone(),
             engine: Arc::new(Handlers(Arc::clone(&gate))),

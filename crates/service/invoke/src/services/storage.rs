@@ -1,75 +1,31 @@
 //! A function's questions to mu Storage.
 
 use mu_abi::{Object, StorageReply, StorageRequest};
-use mu_storage::{Boxes, StorageError};
+use mu_storage::{Boxes, ObjectInfo, StorageError, StorageOps};
 
-use super::{Counters, add};
-
-/// Answers one question, and counts what was moved. Questions that fail are not counted.
+/// Answers one question, and says what it is billed for.
 pub(super) async fn answer(
     boxes: &Boxes,
     stack: &[u8; 32],
-    counters: &Counters,
     request: StorageRequest,
-) -> StorageReply {
-    let reply = match request {
-        StorageRequest::Put { storage_name, key, data } => put(boxes, stack, counters, &storage_name, &key, data).await,
-        StorageRequest::Get { storage_name, key } => get(boxes, stack, counters, &storage_name, &key).await,
-        StorageRequest::Delete { storage_name, key } => delete(boxes, stack, counters, &storage_name, &key).await,
-        StorageRequest::List { storage_name, prefix } => list(boxes, stack, counters, &storage_name, &prefix).await,
-    };
-    reply.unwrap_or_else(|error| StorageReply::Error(error.to_string()))
-}
-
-async fn put(
-    boxes: &Boxes,
-    stack: &[u8; 32],
-    counters: &Counters,
-    name: &str,
-    key: &str,
-    data: Vec<u8>,
-) -> Result<StorageReply, StorageError> {
-    let written_bytes = data.len() as u64;
-    boxes.put(stack, name, key, data.into()).await?;
-    add(&counters.storage_writes, 1);
-    add(&counters.storage_written_bytes, written_bytes);
-    Ok(StorageReply::Empty)
-}
-
-async fn get(
-    boxes: &Boxes,
-    stack: &[u8; 32],
-    counters: &Counters,
-    name: &str,
-    key: &str,
-) -> Result<StorageReply, StorageError> {
-    let data = boxes.get(stack, name, key).await?;
-    add(&counters.storage_reads, 1);
-    add(&counters.storage_read_bytes, data.len() as u64);
-    Ok(StorageReply::Get(data.into()))
-}
-
-async fn delete(
-    boxes: &Boxes,
-    stack: &[u8; 32],
-    counters: &Counters,
-    name: &str,
-    key: &str,
-) -> Result<StorageReply, StorageError> {
-    boxes.delete(stack, name, key).await?;
-    add(&counters.storage_writes, 1);
-    Ok(StorageReply::Empty)
-}
-
-async fn list(
-    boxes: &Boxes,
-    stack: &[u8; 32],
-    counters: &Counters,
-    name: &str,
-    prefix: &str,
-) -> Result<StorageReply, StorageError> {
-    let objects = boxes.list(stack, name, prefix).await?;
-    add(&counters.storage_reads, 1);
-    let object = |found: mu_storage::ObjectInfo| Object { key: found.key, size: found.size_bytes };
-    Ok(StorageReply::ObjectList(objects.into_iter().map(object).collect()))
+) -> Result<(StorageReply, StorageOps), StorageError> {
+    Ok(match request {
+        StorageRequest::Put { storage_name, key, data } => {
+            let (_, ops) = boxes.put(stack, &storage_name, &key, data.into()).await?;
+            (StorageReply::Empty, ops)
+        }
+        StorageRequest::Get { storage_name, key } => {
+            let (data, ops) = boxes.get(stack, &storage_name, &key).await?;
+            (StorageReply::Get(data.into()), ops)
+        }
+        StorageRequest::Delete { storage_name, key } => {
+            let ((), ops) = boxes.delete(stack, &storage_name, &key).await?;
+            (StorageReply::Empty, ops)
+        }
+        StorageRequest::List { storage_name, prefix } => {
+            let (objects, ops) = boxes.list(stack, &storage_name, &prefix).await?;
+            let object = |found: ObjectInfo| Object { key: found.key, size: found.size_bytes };
+            (StorageReply::ObjectList(objects.into_iter().map(object).collect()), ops)
+        }
+    })
 }

@@ -14,7 +14,7 @@ use mu_runtime::{
     full_body,
 };
 use mu_stack::{Manifest, StackId};
-use mu_storage::Boxes;
+use mu_storage::{Boxes, MemBlobs, RootKey};
 use mu_telemetry::{Level, LogRecord, LogSink, LogSource};
 
 type Function = Arc<dyn Fn(Call) -> BoxFuture<'static, Outcome> + Send + Sync>;
@@ -110,7 +110,7 @@ impl World {
             env: env.clone(),
             engine: Arc::new(ClosureEngine(Arc::new(move |call| Box::pin(function(call))))),
             db: Arc::new(MuDb::new(Arc::new(MemKv::default()))),
-            boxes: Arc::new(Boxes::default()),
+            boxes: Arc::new(Boxes::open(Arc::new(MemBlobs::new()), RootKey::from_bytes([1; 32]), &env)),
             logs: Arc::clone(&sink) as Arc<dyn LogSink>,
             receipts: Arc::clone(&sink) as Arc<dyn ReceiptSink>,
             config,
