@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mu_abi::{DbReply, DbRequest, Outgoing, Response, Status, StorageReply, StorageRequest};
 use mu_env::Env;
-use mu_runtime::{Call, EgressPolicy, HttpClient, Limits, Request, Services, WasmConfig, WasmEngine, empty_body};
+use mu_runtime::{Call, EgressPolicy, ExecutionUsage, HttpClient, Limits, Request, Services, WasmConfig, WasmEngine, empty_body};
 use mu_telemetry::{InvocationLog, LogRecord, LogSink};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
@@ -121,4 +121,6 @@ impl Services for Nothing {
     async fn storage(&self, _request: StorageRequest) -> StorageReply {
         StorageReply::Error("the benchmark has no storage".to_owned())
     }
+
+    fn abandoned(&self, _usage: ExecutionUsage) {}
 }

@@ -69,7 +69,7 @@ fn a_failing_call_harms_nobody_else() {
             "unreachable",
         ),
         ("babbles", says(b"this is no message"), 502, "function_broke_protocol", "not a message"),
-        ("stops-short", says(&answer(200, &[], "fine")[..6]), 502, "function_gave_no_result", "without a result"),
+        ("stops-short", says(&answer(200, &[], "fine")[..6]), 502, "function_broke_protocol", "middle of a message"),
         ("leaves", command(b"", ""), 502, "function_gave_no_result", "without a result"),
         ("exits", command(b"", "(call $exit (i32.const 3))"), 502, "function_gave_no_result", "without a result"),
         ("closes", command(b"", "(drop (call $close (i32.const 0)))"), 502, "function_gave_no_result", "without a result"),

@@ -39,7 +39,7 @@ fn a_data_directory_serves_one_process_at_a_time() {
     let project = Project::of_module(&answers("here"));
     let running = Running::start(&project);
     let said = refused(&project, &ANY_PORT);
-    assert!(said.contains("another process"), "{said}");
+    assert!(said.contains("another mu is using"), "{said}");
     assert_eq!(running.get("/web/f").text(), "here");
 }
 

@@ -69,7 +69,7 @@ fn a_manifest_with_mistakes_keeps_the_old_version_and_shows_them() {
     let running = Running::start_with(&project, &[]);
     project.replace("mu.yaml", "memory_limit", "memory");
     running.event("failed reload", |event| event["event"] == "reload_failed");
-    running.said("did you mean `memory_limit`?");
+    running.said("mu.yaml:8:5: error: in function `f`: unknown key `memory`");
     assert_eq!(running.get("/web/f").text(), "first");
 }
 

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -147,10 +147,10 @@ impl Lines {
         let shared = Arc::clone(&lines);
         thread::spawn(move || {
             for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-                shared.state.lock().unwrap().0.push(line);
+                shared.lock().0.push(line);
                 shared.changed.notify_all();
             }
-            shared.state.lock().unwrap().1 = true;
+            shared.lock().1 = true;
             shared.changed.notify_all();
         });
         lines
@@ -158,7 +158,7 @@ impl Lines {
 
     fn wait_for<T>(&self, what: &str, wanted: impl Fn(&str) -> Option<T>) -> T {
         let deadline = Instant::now() + DEADLINE;
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.lock();
         loop {
             if let Some(found) = state.0.iter().find_map(|line| wanted(line)) {
                 return found;
@@ -170,11 +170,16 @@ impl Lines {
     }
 
     fn text(&self) -> String {
-        self.state.lock().unwrap().0.join("\n")
+        self.lock().0.join("\n")
     }
 
     fn is_closed(&self) -> bool {
-        self.state.lock().unwrap().1
+        self.lock().1
+    }
+
+    /// Also after a test has failed while it held the lock: the reader goes on.
+    fn lock(&self) -> MutexGuard<'_, (Vec<String>, IsClosed)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

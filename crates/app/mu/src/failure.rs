@@ -26,14 +26,14 @@ pub(crate) enum Cause {
 /// The last section of `mu help`.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
-  0  success
-  1  something failed; the message says what
-  2  the arguments are not understood
-  3  mu.yaml is missing or has mistakes
-  4  a function could not be built, or its module cannot run
-  5  the node could not start: address in use, data directory unusable or in use
-  6  mu invoke: the handler answered with a status of 400 to 499
-  7  mu invoke: the handler failed or answered with a status of 500 or more
+    0  success
+    1  something failed; the message says what
+    2  the arguments are not understood
+    3  mu.yaml is missing or has mistakes
+    4  a function could not be built, or its module cannot run
+    5  the node could not start: address in use, data directory unusable or in use
+    6  mu invoke: the handler answered with a status of 400 to 499
+    7  mu invoke: the handler failed or answered with a status of 500 or more
   130  mu run: interrupted twice, ended without waiting for the requests under way";
 
 impl Cause {
@@ -138,7 +138,7 @@ mod tests {
         for cause in
             [Cause::Failed, Cause::Manifest, Cause::Build, Cause::Start, Cause::Rejected, Cause::FunctionFailed]
         {
-            assert!(EXIT_CODES.contains(&format!("\n  {}  ", cause.code())), "{cause:?}");
+            assert!(EXIT_CODES.contains(&format!("\n    {}  ", cause.code())), "{cause:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mu_abi::{DbReply, DbRequest, StorageReply, StorageRequest};
 
-use crate::{Artifact, Call, LoadError, Outcome};
+use crate::{Artifact, Call, ExecutionUsage, LoadError, Outcome};
 
 /// Runs one kind of artifact.
 #[async_trait]
@@ -33,4 +33,8 @@ pub trait Services: Send + Sync {
 
     /// A mu Storage operation.
     async fn storage(&self, request: StorageRequest) -> StorageReply;
+
+    /// Told when an execution was dropped before it had an outcome: what it had used until then. It may still be told
+    /// some time after the drop, from another thread, and only if the guest had begun to run.
+    fn abandoned(&self, usage: ExecutionUsage);
 }

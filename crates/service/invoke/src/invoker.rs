@@ -134,8 +134,8 @@ impl Invoker {
         &self.logs
     }
 
-    pub(crate) fn receipts(&self) -> &dyn ReceiptSink {
-        &*self.receipts
+    pub(crate) fn receipts(&self) -> &Arc<dyn ReceiptSink> {
+        &self.receipts
     }
 }
 

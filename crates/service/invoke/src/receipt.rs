@@ -8,6 +8,8 @@ use mu_env::{InvocationId, Timestamp};
 use mu_pricing::Usage;
 use mu_stack::{PathTemplate, StackId};
 
+use crate::meter::Meter;
+
 /// What one invocation was, how it ended, and what it used. There is exactly one for every call of
 /// [`Invoker::invoke`](crate::Invoker::invoke).
 #[derive(Clone, Debug)]
@@ -64,9 +66,25 @@ pub enum Verdict {
     Failed(&'static str),
     /// It did not run, because there was no room; one of [`code`](crate::code).
     Rejected(&'static str),
-    /// Its caller went away before it answered, and it was stopped. Its receipt has what it used of muDB and mu Storage;
-    /// how much it executed is known only of calls that end.
+    /// Its caller went away before it answered, and it was stopped. Its receipt, written when it has really stopped,
+    /// has what it used until then.
     Abandoned,
+}
+
+/// The receipt of an abandoned call, which is complete when the call has stopped.
+pub(crate) struct OpenReceipt {
+    pub(crate) receipt: Receipt,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) sink: Arc<dyn ReceiptSink>,
+}
+
+impl OpenReceipt {
+    pub(crate) fn close(mut self, usage: Usage, memory_bytes_max: u64) {
+        self.receipt.usage = usage;
+        self.receipt.memory_bytes_max = memory_bytes_max;
+        self.meter.add_receipt(&self.receipt);
+        self.sink.accept(self.receipt);
+    }
 }
 
 /// Where receipts go. Called on the request path: an implementation must not block.

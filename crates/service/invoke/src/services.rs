@@ -3,8 +3,8 @@
 mod db;
 mod storage;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use mu_abi::{DbReply, DbRequest, StorageReply, StorageRequest};
@@ -12,6 +12,8 @@ use mu_db::MuDb;
 use mu_pricing::Usage;
 use mu_runtime::{ExecutionUsage, Services};
 use mu_storage::Boxes;
+
+use crate::receipt::OpenReceipt;
 
 /// The data of all stacks.
 pub(crate) struct Backends {
@@ -24,6 +26,14 @@ pub(crate) struct CallServices {
     backends: Arc<Backends>,
     stack: [u8; 32],
     counters: Counters,
+    abandonment: Mutex<Abandonment>,
+}
+
+/// What is known of a call whose caller went away.
+#[derive(Default)]
+struct Abandonment {
+    execution: ExecutionUsage,
+    receipt: Option<OpenReceipt>,
 }
 
 #[derive(Default)]
@@ -38,7 +48,13 @@ struct Counters {
 
 impl CallServices {
     pub(crate) fn new(backends: Arc<Backends>, stack: [u8; 32]) -> Self {
-        Self { backends, stack, counters: Counters::default() }
+        Self { backends, stack, counters: Counters::default(), abandonment: Mutex::default() }
+    }
+
+    /// Takes the receipt of a call that was abandoned. It is closed when the execution has let go of its services: it
+    /// may be running still, on other threads, until the end of its time slice.
+    pub(crate) fn close_at_end(&self, receipt: OpenReceipt) {
+        self.abandonment.lock().unwrap_or_else(PoisonError::into_inner).receipt = Some(receipt);
     }
 
     /// What the call has used so far, together with what its execution used.
@@ -81,6 +97,20 @@ impl Services for CallServices {
                 reply
             }
             Err(error) => StorageReply::Error(error.to_string()),
+        }
+    }
+
+    fn abandoned(&self, usage: ExecutionUsage) {
+        self.abandonment.lock().unwrap_or_else(PoisonError::into_inner).execution = usage;
+    }
+}
+
+impl Drop for CallServices {
+    fn drop(&mut self) {
+        let abandonment = self.abandonment.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let execution = abandonment.execution;
+        if let Some(receipt) = abandonment.receipt.take() {
+            receipt.close(self.usage(execution), execution.memory_bytes_max);
         }
     }
 }

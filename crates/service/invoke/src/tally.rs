@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mu_env::{InvocationId, Timestamp};
+use mu_pricing::Usage;
 use mu_runtime::{ExecutionUsage, Failure, Outcome, Response};
 use mu_telemetry::{InvocationLog, Level};
 use tokio::time::Instant;
@@ -12,7 +13,7 @@ use crate::admission::Refusal;
 use crate::deployment::{DeployedFunction, Deployment, InFlightGuard, Target};
 use crate::error::{InvokeError, Kind, RETRY_AFTER, classify, code};
 use crate::invoker::Invoker;
-use crate::receipt::{Cause, Receipt, Verdict};
+use crate::receipt::{Cause, OpenReceipt, Receipt, Verdict};
 use crate::services::CallServices;
 
 /// One invocation from when it is asked for until its receipt is written. Dropped before that, because its caller went
@@ -111,8 +112,15 @@ impl<'a> Tally<'a> {
     }
 
     fn write_receipt(&mut self, verdict: Verdict, execution: ExecutionUsage) {
-        let Some(cause) = self.cause.take() else { return };
-        let receipt = Receipt {
+        let Some(receipt) = self.receipt(verdict, execution) else { return };
+        self.deployment.meter().add_receipt(&receipt);
+        self.invoker.receipts().accept(receipt);
+    }
+
+    /// The receipt, the first time it is asked for.
+    fn receipt(&mut self, verdict: Verdict, execution: ExecutionUsage) -> Option<Receipt> {
+        let cause = self.cause.take()?;
+        Some(Receipt {
             invocation: self.id,
             stack_id: self.deployment.id(),
             stack: Arc::clone(self.deployment.name()),
@@ -125,9 +133,7 @@ impl<'a> Tally<'a> {
             verdict,
             usage: self.services.as_ref().map(|services| services.usage(execution)).unwrap_or_default(),
             memory_bytes_max: execution.memory_bytes_max,
-        };
-        self.deployment.meter().add_receipt(&receipt);
-        self.invoker.receipts().accept(receipt);
+        })
     }
 
     fn elapsed(&self) -> Duration {
@@ -137,14 +143,18 @@ impl<'a> Tally<'a> {
 
 impl Drop for Tally<'_> {
     fn drop(&mut self) {
-        if self.cause.is_none() {
-            return;
+        let Some(receipt) = self.receipt(Verdict::Abandoned, ExecutionUsage::default()) else { return };
+        let (meter, sink) = (Arc::clone(self.deployment.meter()), Arc::clone(self.invoker.receipts()));
+        let receipt = OpenReceipt { receipt, meter, sink };
+        match self.services.take() {
+            Some(services) => {
+                let message = "stopped, because the caller went away before there was an answer";
+                self.log(0).write_runtime(Level::Warn, message.to_owned());
+                services.close_at_end(receipt);
+            }
+            // It had not begun.
+            None => receipt.close(Usage::default(), 0),
         }
-        if self.services.is_some() {
-            let message = "stopped, because the caller went away before there was an answer";
-            self.log(0).write_runtime(Level::Warn, message.to_owned());
-        }
-        self.write_receipt(Verdict::Abandoned, ExecutionUsage::default());
     }
 }
 

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use clap::ValueEnum;
-use mu_stack::StackName;
+use mu_stack::{Manifest, StackName};
 
 use crate::file;
 use crate::packed::{HELLO_TEMPLATE, TODO_TEMPLATE};
@@ -72,17 +72,20 @@ impl fmt::Display for Template {
 
 /// The manifest with another name for its stack. An id (`dev_id`) is left out: it belongs to the example.
 fn rename(manifest: &str, name: &StackName) -> String {
-    let lines = manifest
-        .lines()
-        .filter(|line| !line.starts_with("dev_id:"))
-        .map(|line| if line.starts_with("name:") { format!("name: {name}\n") } else { format!("{line}\n") });
-    lines.collect()
+    let with = |written: &str| -> String {
+        let lines = manifest.lines().filter(|line| !line.starts_with("dev_id:")).map(|line| {
+            if line.starts_with("name:") { format!("name: {written}\n") } else { format!("{line}\n") }
+        });
+        lines.collect()
+    };
+    let plain = with(name.as_str());
+    // YAML reads `123` as a number and `true` as something else again.
+    let is_read_back = Manifest::parse(MANIFEST_FILE, plain.as_bytes()).is_ok_and(|read| read.name() == name);
+    if is_read_back { plain } else { with(&format!("\"{name}\"")) }
 }
 
 #[cfg(test)]
 mod tests {
-    use mu_stack::Manifest;
-
     use super::*;
 
     #[test]

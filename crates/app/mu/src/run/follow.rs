@@ -62,7 +62,7 @@ impl Session {
     /// Whether there was a new version, which is deployed now.
     async fn update(&mut self, watcher: &mut Watcher) -> Result<bool, Failure> {
         let manifest = self.project.load()?;
-        // Before the sources are read: an edit after that is seen by the watch.
+        // Like the manifest, the sources are read only after the watch of them has begun: no edit is missed.
         for (path, error) in watcher.follow(&self.project, &manifest) {
             terminal::say(format!("Changes below {} are not followed: {error}", path.display()));
         }

@@ -29,17 +29,19 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    /// Starts to watch nothing of `project`; see [`Watcher::follow`].
+    /// Starts to watch the manifest of `project`; see [`Watcher::follow`] for what it names.
     pub(super) fn start(project: &Project) -> notify::Result<Self> {
         let changed = Arc::new(Notify::new());
         let (notify, root) = (Arc::clone(&changed), project.root().to_owned());
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             // An error, such as an overflow of the system's queue, may hide a change.
             if event.map_or(true, |event| is_change(&root, &event)) {
                 notify.notify_one();
             }
         })?;
-        Ok(Self { watcher, watched: BTreeMap::new(), changed })
+        watcher.watch(project.root(), RecursiveMode::NonRecursive)?;
+        let watched = BTreeMap::from([(project.root().to_owned(), RecursiveMode::NonRecursive)]);
+        Ok(Self { watcher, watched, changed })
     }
 
     /// Watches what `manifest` names, and nothing that it named before. What cannot be watched is returned.

@@ -88,11 +88,11 @@ async fn execute(shared: Arc<Shared>, module: Arc<CompiledModule>, call: Call, s
         return no_usage(Failure::Internal(format!("{error:#}")));
     }
     store.data().slice.begin();
-    let end = timeout_at(deadline, run_command(&mut store, &module)).await;
+    let mut execution = Execution { store, has_ended: false };
+    let end = timeout_at(deadline, run_command(&mut execution.store, &module)).await;
 
-    let instructions = budget.saturating_sub(store.get_fuel().unwrap_or(0));
-    let state = store.data_mut();
-    let usage = state.meter.finish(instructions);
+    let usage = execution.end();
+    let state = execution.store.data_mut();
     state.stderr.flush(&state.log);
     let ending = state.conversation.finish(&state.log);
     let result = match end {
@@ -100,6 +100,31 @@ async fn execute(shared: Arc<Shared>, module: Arc<CompiledModule>, call: Call, s
         Ok(end) => conclude(end, ending, state, &limits),
     };
     Outcome { result, usage }
+}
+
+/// An instance that is accounted for even when nobody waits for it any longer.
+struct Execution {
+    store: Store<State>,
+    has_ended: bool,
+}
+
+impl Execution {
+    /// What was used in all.
+    fn end(&mut self) -> ExecutionUsage {
+        self.has_ended = true;
+        let fuel = self.store.get_fuel().unwrap_or(0);
+        let state = self.store.data_mut();
+        state.meter.finish(state.fuel_budget.saturating_sub(fuel))
+    }
+}
+
+impl Drop for Execution {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            let usage = self.end();
+            self.store.data().services.abandoned(usage);
+        }
+    }
 }
 
 fn prepare(store: &mut Store<State>, module: &CompiledModule, budget: u64) -> wasmtime::Result<()> {

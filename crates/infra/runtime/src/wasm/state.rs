@@ -25,7 +25,7 @@ pub(super) struct State {
     pub(super) started: Instant,
     pub(super) log: InvocationLog,
     pub(super) slice: Slice,
-    services: Arc<dyn Services>,
+    pub(super) services: Arc<dyn Services>,
     shared: Arc<Shared>,
 }
 

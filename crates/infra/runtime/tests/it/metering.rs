@@ -1,8 +1,14 @@
 //! Counts are part of the price: they are exact, and these tests pin them.
 
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use mu_abi::{DbRequest, Outgoing};
 use mu_runtime::Limits;
 
-use crate::support::{Bench, LIMITS, module};
+use crate::support::{Bench, LIMITS, Silent, module, writes};
 
 const PAGE: u128 = 65_536;
 
@@ -85,4 +91,34 @@ async fn a_failed_call_is_metered_too() {
     let usage = bench.run(&module(r#"(func (export "_start") (drop (i32.const 1)) unreachable)"#)).await.usage;
     assert_eq!((usage.instructions, usage.byte_instructions), (2, 2 * PAGE));
     assert_eq!(usage.memory_bytes_max, 65_536);
+}
+
+/// Whoever hangs up pays for what was done until then.
+#[tokio::test]
+async fn an_abandoned_call_is_metered_too() {
+    let bench = Bench::new();
+    let question = Outgoing::Db(DbRequest::Get { table: "t".to_owned(), key: b"k".to_vec() });
+    let waits = writes(&[question], "(call $read) (call $read)");
+    let computes = module(r#"(func (export "_start") (loop $l (br $l)))"#);
+    for text in [waits, computes] {
+        let program = bench.load(&text).await.unwrap();
+        let services = Silent::default();
+        let mut call = bench.call(Limits { instructions: u64::MAX, ..LIMITS });
+        call.services = Arc::new(services.clone());
+        let run = program.run(call);
+        tokio::time::timeout(Duration::from_millis(20), run).await.expect_err("nobody answers");
+        // A guest on the compute threads is stopped at the end of its slice.
+        let told = poll_fn(|context| match services.0.lock().unwrap().first() {
+            Some(usage) => Poll::Ready(*usage),
+            None => {
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+        });
+        let usage = told.await;
+        assert!(
+            usage.instructions > 0 && usage.byte_instructions == u128::from(usage.instructions) * PAGE,
+            "{usage:?}"
+        );
+    }
 }

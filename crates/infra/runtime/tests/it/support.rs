@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use mu_abi::{DbReply, DbRequest, Header, Outgoing, Status, StorageReply, StorageRequest};
 use mu_env::Env;
 use mu_runtime::{
-    Artifact, Call, EgressPolicy, Engine, HttpClient, Limits, LoadError, Outcome, Program, Request, Services,
-    WasmConfig, WasmEngine, empty_body,
+    Artifact, Call, EgressPolicy, Engine, ExecutionUsage, HttpClient, Limits, LoadError, Outcome, Program, Request,
+    Services, WasmConfig, WasmEngine, empty_body,
 };
 use mu_telemetry::{InvocationLog, LogRecord, LogSink};
 
@@ -79,7 +79,7 @@ impl Bench {
             },
             env: Arc::new([]),
             limits,
-            services: Arc::new(Silent),
+            services: Arc::new(Silent::default()),
             log: InvocationLog::new(self.env.clone(), sink, id, "stack".into(), "function".into(), 1_000),
         }
     }
@@ -102,8 +102,9 @@ impl LogSink for Kept {
     }
 }
 
-/// Services that never answer.
-struct Silent;
+/// Services that never answer, and remember what abandoned calls used.
+#[derive(Clone, Default)]
+pub(crate) struct Silent(pub(crate) Arc<Mutex<Vec<ExecutionUsage>>>);
 
 #[async_trait]
 impl Services for Silent {
@@ -113,6 +114,10 @@ impl Services for Silent {
 
     async fn storage(&self, _request: StorageRequest) -> StorageReply {
         std::future::pending().await
+    }
+
+    fn abandoned(&self, usage: ExecutionUsage) {
+        self.0.lock().unwrap().push(usage);
     }
 }
 

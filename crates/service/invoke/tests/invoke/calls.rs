@@ -2,8 +2,8 @@
 
 use std::future::pending;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -155,6 +155,29 @@ async fn a_call_whose_caller_goes_away_leaves_a_receipt_and_its_place() {
         assert_eq!(world.sink.runtime_lines(), [(Level::Warn, line.to_owned())]);
         assert_eq!(shop.in_flight(), 0);
     }
+}
+
+/// The engine may stop a call some time after its caller went away; its receipt waits for that, and has everything.
+#[tokio::test]
+async fn the_receipt_of_an_abandoned_call_has_what_it_executed() {
+    let running = Arc::new(Mutex::new(None));
+    let kept = Arc::clone(&running);
+    let world = World::new(InvokeConfig::default(), move |call: Call| {
+        *kept.lock().unwrap() = Some(call.services);
+        pending()
+    });
+    let shop = world.shop().await;
+    {
+        let mut call = pin!(world.pay(&shop));
+        assert!(poll(call.as_mut()).is_pending());
+    }
+    assert!(world.sink.receipts().is_empty());
+    let services = running.lock().unwrap().take().unwrap();
+    services.abandoned(USAGE);
+    drop(services);
+    let receipt = world.sink.receipts().remove(0);
+    assert_eq!((receipt.verdict, receipt.usage.instructions), (Verdict::Abandoned, USAGE.instructions));
+    assert_eq!(shop.meter().totals().usage.byte_instructions, USAGE.byte_instructions);
 }
 
 #[tokio::test]
