@@ -4,7 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 
-use crate::bad_modules::answers;
+use crate::support::module::answers;
 use crate::support::{Project, Running, files_below, output};
 
 /// Runs `mu run` where it cannot start; the exit code is 5. Returns what it said.

@@ -23,7 +23,10 @@ fn the_committed_schema_is_what_mu_prints() {
         fs::write(&path, &printed.stdout).unwrap();
     }
     let committed = fs::read(&path).unwrap_or_default();
-    assert!(printed.stdout == committed, "run the tests with MU_UPDATE_DOCS=1 to rewrite docs/reference/mu.schema.json");
+    assert!(
+        printed.stdout == committed,
+        "run the tests with MU_UPDATE_DOCS=1 to rewrite docs/reference/mu.schema.json"
+    );
 }
 
 #[test]

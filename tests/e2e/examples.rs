@@ -23,6 +23,7 @@ fn hello_greets() {
     let running = Running::start(&project);
     let answer = running.get("/hello/");
     assert_eq!((answer.status, answer.text().as_str()), (200, "Hello, world!\n"));
+    assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"));
     assert_eq!(running.get("/hello/Ada%20Lovelace").text(), "Hello, Ada Lovelace!\n");
     let log = running.event("log line", |event| event["message"] == "greeting Ada Lovelace");
     assert_eq!((&log["level"], &log["source"]), (&json!("info"), &json!("function")), "{log}");
@@ -70,7 +71,7 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 /// The text of the attachment, which must not be found on disk.
 const SECRET: &[u8] = b"the-recipe-that-nobody-may-read-on-disk";
 
-fn todo(running: &Running, method: &str, path: &str, body: &[u8]) -> Answer {
+fn todo(running: &Running<'_>, method: &str, path: &str, body: &[u8]) -> Answer {
     running.send(method, &format!("/todo/{path}"), &[ADA, JSON], body)
 }
 
@@ -114,7 +115,8 @@ fn nothing_acknowledged_is_lost_to_a_kill_at_any_time() {
                     for number in 0..60 {
                         let title = format!("{round}-{writer}-{number}");
                         let body = json!({"title": title}).to_string();
-                        let sent = crate::support::http::send(gateway, "POST", "/todo/todo/", &[ADA, JSON], body.as_bytes());
+                        let sent =
+                            crate::support::http::send(gateway, "POST", "/todo/todo/", &[ADA, JSON], body.as_bytes());
                         match sent {
                             Ok(answer) if answer.status == 201 => sender.send(title).unwrap(),
                             _ => return,

@@ -5,7 +5,7 @@ use std::process::{Output, Stdio};
 
 use serde_json::Value;
 
-use crate::bad_modules::{answer, answers, command, says};
+use crate::support::module::{answer, answers, command, says};
 use crate::support::{Project, Running, mu, output};
 
 fn texts(output: &Output) -> (String, String) {

@@ -1,11 +1,14 @@
 //! The real binary, driven as a user drives it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 mod bad_modules;
 mod bad_places;
 mod command_line;
 mod examples;
+mod functions;
 mod init;
 mod invoke;
 mod overrides;

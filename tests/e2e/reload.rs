@@ -1,6 +1,6 @@
 //! A running project changes: what is served is always the last version that works.
 
-use crate::bad_modules::answers;
+use crate::support::module::answers;
 use crate::support::{Project, Running};
 
 fn project() -> Project {
@@ -15,7 +15,7 @@ fn project() -> Project {
     project
 }
 
-fn reloaded(running: &Running) {
+fn reloaded(running: &Running<'_>) {
     running.event("reloaded", |event| event["event"] == "reloaded");
 }
 

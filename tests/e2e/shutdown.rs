@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::sync::mpsc;
 use std::thread;
 
-use crate::bad_modules::{answers, command};
+use crate::support::module::{answers, command, log};
 use crate::support::{Project, Running, http};
 
 #[test]
@@ -23,19 +23,13 @@ fn an_interrupt_ends_an_idle_run_and_tells_what_was_used() {
     }
 }
 
-/// A function that computes until its time is over: long enough to be interrupted.
+/// A function that says `started` in its log, and computes until its time is over.
 fn busy(timeout: &str) -> Project {
-    let project = Project::of_module(&command(&busy_message(), BUSY));
+    let started = log("started");
+    let body = format!("(call $say (i32.const 1) (i32.const {})) (loop $again (br $again))", started.len());
+    let project = Project::of_module(&command(&started, &body));
     project.replace("mu.yaml", "    module: f.wasm\n", &format!("    module: f.wasm\n    timeout: {timeout}\n"));
     project
-}
-
-/// Says `started` in its log, then loops.
-const BUSY: &str = "(call $say (i32.const 1) (i32.const 14)) (loop $again (br $again))";
-
-/// The message `Log`: code 3, a text, the level info.
-fn busy_message() -> Vec<u8> {
-    [&3_u16.to_le_bytes()[..], &7_u32.to_le_bytes(), b"started", &[2]].concat()
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! What the tests stand on: temporary projects, the running binary, and an HTTP client.
 
-pub mod http;
-pub mod process;
-pub mod project;
+pub(crate) mod http;
+pub(crate) mod module;
+pub(crate) mod process;
+pub(crate) mod project;
 
 use std::time::Duration;
 
-pub use http::Answer;
-pub use process::{Running, mu, output, wait_until};
-pub use project::{Project, files_below, guest, repository};
+pub(crate) use http::Answer;
+pub(crate) use process::{Running, mu, output};
+pub(crate) use project::{Project, files_below, guest, repository};
 
 /// When waiting for something has failed. Generous: machines that run tests are busy.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);

@@ -35,7 +35,7 @@ fn main() -> io::Result<()> {
         writeln!(generated, "pub(crate) const {constant}: &[(&str, &str)] = &[").map_err(io::Error::other)?;
         for file in files {
             let relative = file.strip_prefix(&root).map_err(io::Error::other)?;
-            writeln!(generated, "    ({:?}, include_str!({:?})),", relative, file).map_err(io::Error::other)?;
+            writeln!(generated, "    ({relative:?}, include_str!({file:?})),").map_err(io::Error::other)?;
         }
         generated.push_str("];\n");
     }

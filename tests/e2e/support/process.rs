@@ -1,6 +1,7 @@
 //! The real binary, as a user would start it.
 
 use std::io::{BufRead, BufReader, Read};
+use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -13,10 +14,16 @@ use serde_json::Value;
 use super::http::{self, Answer};
 use super::{DEADLINE, Project};
 
-/// A command of the binary, in `folder`, without what the tester's own environment would change.
-pub fn mu(folder: &Path, arguments: &[&str]) -> Command {
+/// A command of the binary, in `folder`, without what the tester's own environment would change, and without a compiler:
+/// checked-in modules need none, and no test installs one.
+pub(crate) fn mu(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mu"));
-    command.current_dir(folder).args(arguments).stdin(Stdio::null()).env_remove("MU_LOG");
+    command
+        .current_dir(folder)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .env_remove("MU_LOG")
+        .env("MU_WASM_TOOLCHAIN", "none");
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("MU_FN_") {
             command.env_remove(name);
@@ -26,25 +33,26 @@ pub fn mu(folder: &Path, arguments: &[&str]) -> Command {
 }
 
 /// Runs a command to its end.
-pub fn output(folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn output(folder: &Path, arguments: &[&str]) -> Output {
     mu(folder, arguments).output().unwrap()
 }
 
-/// A running `mu run` on a free port; killed when dropped.
-pub struct Running {
+/// A running `mu run` on a free port; killed when dropped, and before its project is deleted.
+pub(crate) struct Running<'p> {
+    project: PhantomData<&'p Project>,
     child: Child,
     stdout: Arc<Lines>,
     stderr: Arc<Lines>,
     addresses: Value,
 }
 
-impl Running {
+impl<'p> Running<'p> {
     /// Starts serving `project` without watching, and waits until it does.
-    pub fn start(project: &Project) -> Self {
+    pub(crate) fn start(project: &'p Project) -> Self {
         Self::start_with(project, &["--no-watch"])
     }
 
-    pub fn start_with(project: &Project, arguments: &[&str]) -> Self {
+    pub(crate) fn start_with(project: &'p Project, arguments: &[&str]) -> Self {
         let mut running = Self::spawn(project, arguments);
         let file = project.path().join("addresses.json");
         running.addresses = wait_until("the addresses file", || {
@@ -60,7 +68,7 @@ impl Running {
     }
 
     /// Starts it and waits for nothing.
-    pub fn spawn(project: &Project, arguments: &[&str]) -> Self {
+    pub(crate) fn spawn(project: &'p Project, arguments: &[&str]) -> Self {
         let file = project.path().join("addresses.json");
         let _ = std::fs::remove_file(&file);
         let file = file.to_str().unwrap();
@@ -69,63 +77,58 @@ impl Running {
         let mut child = command.spawn().unwrap();
         let stdout = Lines::of(child.stdout.take().unwrap());
         let stderr = Lines::of(child.stderr.take().unwrap());
-        Self { child, stdout, stderr, addresses: Value::Null }
+        Self { project: PhantomData, child, stdout, stderr, addresses: Value::Null }
     }
 
-    pub fn addresses(&self) -> &Value {
+    pub(crate) fn addresses(&self) -> &Value {
         &self.addresses
     }
 
-    pub fn gateway(&self) -> SocketAddr {
+    pub(crate) fn gateway(&self) -> SocketAddr {
         self.addresses["gateway"].as_str().unwrap().parse().unwrap()
     }
 
     /// Sends a request to the stack's gateway: `path` follows the stack's name.
-    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let path = format!("/{}{path}", self.addresses["stack"].as_str().unwrap());
         http::send(self.gateway(), method, &path, headers, body)
             .unwrap_or_else(|e| panic!("{method} {path}: {e}\n{}", self.stderr.text()))
     }
 
-    pub fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], b"")
     }
 
     /// Waits for an event of standard output of which `wanted` holds.
-    pub fn event(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn event(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let parsed = |line: &str| serde_json::from_str::<Value>(line).unwrap_or_else(|e| panic!("{e}: {line}"));
         self.stdout.wait_for(what, |line| Some(parsed(line)).filter(&wanted))
     }
 
     /// Waits for a line of standard error that contains `text`.
-    pub fn said(&self, text: &str) -> String {
+    pub(crate) fn said(&self, text: &str) -> String {
         self.stderr.wait_for(text, |line| line.contains(text).then(|| line.to_owned()))
     }
 
-    /// Everything on standard error so far.
-    pub fn stderr(&self) -> String {
-        self.stderr.text()
-    }
-
     /// Kills it as an emergency would: no handler runs.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Sends a signal by its name.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
     /// Waits for its end.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         wait_until("the process's end", || self.child.try_wait().unwrap())
     }
 }
 
-impl Drop for Running {
+impl Drop for Running<'_> {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.child.kill();
@@ -184,7 +187,7 @@ impl Lines {
 }
 
 /// Asks until there is an answer, or the deadline.
-pub fn wait_until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+fn wait_until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + DEADLINE;
     loop {
         if let Some(answer) = ask() {

@@ -6,20 +6,20 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// Deleted when dropped.
-pub struct Project(TempDir);
+pub(crate) struct Project(TempDir);
 
 impl Project {
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self(TempDir::new().unwrap())
     }
 
     /// A project of one function `f` of the module `module`, whose handler `f` answers all methods' `/`.
-    pub fn of_module(module: &[u8]) -> Self {
+    pub(crate) fn of_module(module: &[u8]) -> Self {
         Self::of_modules(&[("f", module)])
     }
 
     /// A project of functions made of finished modules. `GET /NAME` and `POST /NAME` lead to `NAME.NAME`.
-    pub fn of_modules(functions: &[(&str, &[u8])]) -> Self {
+    pub(crate) fn of_modules(functions: &[(&str, &[u8])]) -> Self {
         let project = Self::empty();
         let (mut services, mut endpoints) = (String::new(), String::new());
         for (name, module) in functions {
@@ -37,28 +37,28 @@ impl Project {
     }
 
     /// A copy of an example of the repository, with its checked-in modules.
-    pub fn of_example(name: &str) -> Self {
+    pub(crate) fn of_example(name: &str) -> Self {
         let project = Self::empty();
         copy(&repository().join("examples").join(name), project.path());
         project
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub fn write(&self, path: &str, contents: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, path: &str, contents: impl AsRef<[u8]>) {
         let path = self.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, contents).unwrap();
     }
 
-    pub fn read(&self, path: &str) -> String {
+    pub(crate) fn read(&self, path: &str) -> String {
         fs::read_to_string(self.path().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
     }
 
     /// Changes a text of a file that is there exactly once.
-    pub fn replace(&self, path: &str, old: &str, new: &str) {
+    pub(crate) fn replace(&self, path: &str, old: &str, new: &str) {
         let text = self.read(path);
         assert_eq!(text.matches(old).count(), 1, "{path}: `{old}` in\n{text}");
         self.write(path, text.replace(old, new));
@@ -66,7 +66,7 @@ impl Project {
 }
 
 /// Every file below `folder`.
-pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {
         let path = entry.unwrap().path();
@@ -76,12 +76,12 @@ pub fn files_below(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The repository's root.
-pub fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").canonicalize().unwrap()
 }
 
 /// A module of the guests, built and checked in.
-pub fn guest(name: &str) -> Vec<u8> {
+pub(crate) fn guest(name: &str) -> Vec<u8> {
     let path = repository().join("guests/modules").join(name);
     fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }

@@ -84,7 +84,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(reply) => reply,
         None => {
             let egress = local_node::egress(arguments.allow_private_network);
-            call_here(&project, manifest, &data_dir, egress, question)?
+            call_here(&project, &manifest, &data_dir, egress, question)?
         }
     };
     show(&reply, arguments.output)
@@ -133,7 +133,7 @@ fn check_function(manifest: &Manifest, handler: &HandlerRef) -> Result<(), Failu
 /// Builds the project and runs the call in this process.
 fn call_here(
     project: &Project,
-    manifest: Manifest,
+    manifest: &Manifest,
     data_dir: &Path,
     egress: EgressPolicy,
     question: Question,

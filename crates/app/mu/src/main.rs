@@ -27,8 +27,6 @@ use crate::cli::{Cli, Command};
 fn main() -> ExitCode {
     let command = Cli::parse().command;
     mu_telemetry::init_node_log();
-    // The one TLS implementation of the process. Nobody can have installed another one before.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let result = match command {
         Command::Init(arguments) => init::run(&arguments),
         Command::Build(arguments) => build::run(&arguments),

@@ -64,7 +64,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let project = Project::find(&arguments.dir)?;
-    let version = Version::build(&project, project.load()?, Tell::Built)?;
+    let version = Version::build(&project, &project.load()?, Tell::Built)?;
     let runtime = local_node::runtime()?;
     let result = runtime.block_on(serve(arguments, project, version));
     // A build may still be running on one of its threads; nobody waits for that any more.

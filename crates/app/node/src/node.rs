@@ -61,6 +61,8 @@ impl Node {
         let kv = Arc::new(RedbKv::open(&config.data_dir.join("db.redb"), &RedbOptions::default())?);
         let key = RootKey::load_or_create(&config.data_dir.join("root.key"), env.random())?;
         let blobs = FsBlobs::open(&config.data_dir.join("boxes"))?;
+        // The one TLS implementation of the process; an earlier node of the same process has installed it already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = HttpClient::new(config.egress)?;
         let engine = WasmEngine::start(env.clone(), &WasmConfig::new(config.cache_dir.join("modules")), http)?;
         let invoker = Arc::new(Invoker::new(Parts {

@@ -77,7 +77,7 @@ pub enum Failure {
     /// The function wrote more than it may.
     #[error("the function's {what} is larger than {limit_bytes} bytes")]
     OutputTooLarge {
-        /// `message` or `response`.
+        /// `message`, `response` or `response head`.
         what: &'static str,
         /// The limit.
         limit_bytes: u64,

@@ -73,9 +73,10 @@ impl fmt::Display for Template {
 /// The manifest with another name for its stack. An id (`dev_id`) is left out: it belongs to the example.
 fn rename(manifest: &str, name: &StackName) -> String {
     let with = |written: &str| -> String {
-        let lines = manifest.lines().filter(|line| !line.starts_with("dev_id:")).map(|line| {
-            if line.starts_with("name:") { format!("name: {written}\n") } else { format!("{line}\n") }
-        });
+        let lines = manifest
+            .lines()
+            .filter(|line| !line.starts_with("dev_id:"))
+            .map(|line| if line.starts_with("name:") { format!("name: {written}\n") } else { format!("{line}\n") });
         lines.collect()
     };
     let plain = with(name.as_str());

@@ -81,7 +81,7 @@ impl Session {
 }
 
 async fn build(project: Project, manifest: Manifest) -> Result<Version, Failure> {
-    let build = move || Version::build(&project, manifest, Tell::Built);
+    let build = move || Version::build(&project, &manifest, Tell::Built);
     let built = tokio::task::spawn_blocking(build).await;
     built.unwrap_or_else(|e| Err(Failure::from_error(Cause::Failed, "building", &e)))
 }

@@ -30,8 +30,8 @@ pub(super) struct Identity {
 
 impl Version {
     /// Builds what needs building, and reads the modules. Blocking.
-    pub(crate) fn build(project: &Project, manifest: Manifest, tell: Tell) -> Result<Self, Failure> {
-        build::build(project, &manifest, manifest.functions(), Force::No, tell)?;
+    pub(crate) fn build(project: &Project, manifest: &Manifest, tell: Tell) -> Result<Self, Failure> {
+        build::build(project, manifest, manifest.functions(), Force::No, tell)?;
         let mut local = Env::new();
         for (name, value) in overrides()? {
             local.set(name, value).map_err(|e| Failure::from_error(Cause::Failed, "MU_FN_*", &e))?;
@@ -48,7 +48,7 @@ impl Version {
             Ok((function.name().clone(), Artifact::from_bytes(bytes)))
         };
         let artifacts = manifest.functions().map(read).collect::<Result<_, _>>()?;
-        Ok(Self { id: project::stack_id(&manifest), stack, artifacts })
+        Ok(Self { id: project::stack_id(manifest), stack, artifacts })
     }
 
     pub(super) fn identity(&self) -> Identity {

@@ -240,6 +240,9 @@ fn describe(error: &wasmtime::Error) -> String {
     reason
 }
 
+/// Names and values of a response's headers together; clients and proxies rarely accept more.
+const RESPONSE_HEADER_BYTES_MAX: usize = 64 << 10;
+
 fn convert_response(response: mu_abi::Response, limit_bytes: u64) -> Result<Response, Failure> {
     if response.body.len() as u64 > limit_bytes {
         return Err(Failure::OutputTooLarge { what: "response", limit_bytes });
@@ -250,6 +253,10 @@ fn convert_response(response: mu_abi::Response, limit_bytes: u64) -> Result<Resp
         // 1xx are not final responses.
         .filter(|status| (200..1_000).contains(&status.as_u16()))
         .ok_or_else(|| Failure::InvalidResponse(format!("the invalid status {code}")))?;
+    let header_bytes: usize = response.headers.iter().map(|header| header.name.len() + header.value.len()).sum();
+    if header_bytes > RESPONSE_HEADER_BYTES_MAX {
+        return Err(Failure::OutputTooLarge { what: "response head", limit_bytes: RESPONSE_HEADER_BYTES_MAX as u64 });
+    }
     let mut headers = HeaderMap::with_capacity(response.headers.len());
     for Header { name, value } in response.headers {
         let invalid = |what: &str| Failure::InvalidResponse(format!("an invalid {what}: {name:?}: {value:?}"));

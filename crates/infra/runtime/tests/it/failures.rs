@@ -129,6 +129,17 @@ async fn a_response_beyond_the_limit_is_a_failure() {
 }
 
 #[tokio::test]
+async fn headers_beyond_the_limit_are_a_failure() {
+    let value = "x".repeat(30_000);
+    let text = writes(&[result(200, &[("a", &value), ("b", &value)], "")], "");
+    // A module of one page: the headers that are too large come from a larger one.
+    assert!(Bench::new().run(&text).await.result.is_ok());
+    let declared = result(200, &[("a", &value), ("b", &value), ("c", &value)], "");
+    let large = writes(&[declared], "").replace("(memory (export \"memory\") 1)", "(memory (export \"memory\") 4)");
+    assert_eq!(failure(&large, LIMITS).await, "the function's response head is larger than 65536 bytes");
+}
+
+#[tokio::test]
 async fn a_request_larger_than_the_limit_is_refused() {
     let bench = Bench::new();
     let program = bench.load(&writes(&[result(200, &[], "")], "")).await.unwrap();
