@@ -98,6 +98,27 @@ fn what_was_acknowledged_survives_a_kill_and_is_encrypted_on_disk() {
     assert_eq!(read["verdict"], "answered", "{read}");
 }
 
+#[test]
+fn a_disk_that_refuses_a_write_loses_nothing_that_was_acknowledged() {
+    let project = Project::of_example("todo");
+    let running = Running::start_with_small_files(&project, 4096);
+    assert_eq!(todo(&running, "POST", "", br#"{"title": "tea"}"#).status, 201);
+    assert_eq!(todo(&running, "PUT", "tea/attachments/small", SECRET).status, 204);
+    let refused = todo(&running, "PUT", "tea/attachments/large", &vec![b'x'; 3 << 20]);
+    assert_eq!(refused.status, 500, "{}", refused.text());
+    running.event("reason for the author", |event| {
+        event["event"] == "log" && event["message"].as_str().is_some_and(|line| line.contains("File too large"))
+    });
+    assert_eq!(todo(&running, "PUT", "tea/attachments/small2", SECRET).status, 204);
+    running.kill();
+    let running = Running::start(&project);
+    let names = |shown: &Value| -> Vec<String> {
+        shown["attachments"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&todo(&running, "GET", "tea", b"").json()), ["small", "small2"]);
+    assert_eq!(todo(&running, "GET", "tea/attachments/small", b"").body, SECRET);
+}
+
 /// Kills the process while it is being written to, again and again: every todo whose creation was acknowledged is
 /// there afterwards.
 #[test]

@@ -53,31 +53,36 @@ impl<'p> Running<'p> {
     }
 
     pub(crate) fn start_with(project: &'p Project, arguments: &[&str]) -> Self {
-        let mut running = Self::spawn(project, arguments);
+        Self::serving(project, mu(project.path(), &["run"]), arguments)
+    }
+
+    /// Starts it where no file can grow beyond `blocks` of 512 bytes: writing more fails, as on a full disk.
+    pub(crate) fn start_with_small_files(project: &'p Project, blocks: u32) -> Self {
+        let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" run \"$@\"");
+        let mut shell = Command::new("sh");
+        shell.current_dir(project.path()).args(["-c", &limited, env!("CARGO_BIN_EXE_mu")]);
+        Self::serving(project, shell, &["--no-watch"])
+    }
+
+    /// Starts `run`, which takes more arguments, and waits until it serves.
+    fn serving(project: &'p Project, mut run: Command, arguments: &[&str]) -> Self {
         let file = project.path().join("addresses.json");
+        // Of an earlier run.
+        let _ = std::fs::remove_file(&file);
+        run.args(["--gateway", "127.0.0.1:0", "--output", "json", "--addresses"]).arg(&file).args(arguments);
+        let mut child = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stdout = Lines::of(child.stdout.take().unwrap());
+        let stderr = Lines::of(child.stderr.take().unwrap());
+        let mut running = Self { project: PhantomData, child, stdout, stderr, addresses: Value::Null };
         running.addresses = wait_until("the addresses file", || {
             if let Some(status) = running.child.try_wait().unwrap() {
                 // The readers end when the process's pipes do.
-                let said = || running.stderr.text();
                 wait_until("the end of standard error", || running.stderr.is_closed().then_some(()));
-                panic!("mu run ended with {status}:\n{}", said());
+                panic!("mu run ended with {status}:\n{}", running.stderr.text());
             }
             std::fs::read(&file).ok().map(|text| serde_json::from_slice(&text).expect("the addresses are JSON"))
         });
         running
-    }
-
-    /// Starts it and waits for nothing.
-    pub(crate) fn spawn(project: &'p Project, arguments: &[&str]) -> Self {
-        let file = project.path().join("addresses.json");
-        let _ = std::fs::remove_file(&file);
-        let file = file.to_str().unwrap();
-        let mut command = mu(project.path(), &["run", "--gateway", "127.0.0.1:0", "--output", "json"]);
-        command.args(["--addresses", file]).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let stdout = Lines::of(child.stdout.take().unwrap());
-        let stderr = Lines::of(child.stderr.take().unwrap());
-        Self { project: PhantomData, child, stdout, stderr, addresses: Value::Null }
     }
 
     pub(crate) fn addresses(&self) -> &Value {

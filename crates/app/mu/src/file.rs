@@ -5,15 +5,12 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-/// How the names of files begin that are not in their place yet.
-pub(crate) const TEMPORARY_PREFIX: &str = ".mu-";
-
 /// Replaces `path` with `contents`: another process sees the old file or the new one.
 pub(crate) fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // A temporary file is private by default; what is written here is as readable as any other file.
     let readable = fs::Permissions::from_mode(0o644);
-    let mut file = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).permissions(readable).tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(".mu-").permissions(readable).tempfile_in(folder)?;
     file.write_all(contents)?;
     file.persist(path).map_err(|e| e.error)?;
     Ok(())

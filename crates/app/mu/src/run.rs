@@ -12,7 +12,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use mu_node::Node;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::build::Tell;
@@ -93,7 +92,7 @@ async fn serve(arguments: &Arguments, project: Project, version: Version) -> Res
     terminal::say("Finishing the requests under way; Ctrl-C again ends at once");
     reporter.event(Event::Draining);
     tokio::select! {
-        () = stop(&node, door) => {}
+        ((), ()) = async { tokio::join!(door.close(), node.stop()) } => {}
         () = signals.received() => {
             reporter.finish();
             std::process::exit(INTERRUPTED);
@@ -102,11 +101,6 @@ async fn serve(arguments: &Arguments, project: Project, version: Version) -> Res
     announce::totals(&node.totals(&session.stack_id()), &reporter);
     reporter.finish();
     Ok(())
-}
-
-async fn stop(node: &Node, door: Door) {
-    door.close().await;
-    node.stop().await;
 }
 
 /// What asks the process to end.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use mu_node::Node;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::failure::{Cause, Failure};
@@ -26,13 +27,14 @@ const QUESTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// A listening socket; closed and removed by [`Door::close`].
 pub(super) struct Door {
     path: PathBuf,
+    closing: Arc<Notify>,
     task: Option<JoinHandle<()>>,
 }
 
 impl Door {
     /// Listens in `data_dir`, which this process holds: a socket that is there was left by a process that is gone.
     pub(super) fn open(data_dir: &Path, node: Arc<Node>, tap: Arc<Tap>) -> Result<Self, Failure> {
-        let path = data_dir.join(SOCKET_FILE);
+        let (path, closing) = (data_dir.join(SOCKET_FILE), Arc::new(Notify::new()));
         let listen = || -> io::Result<UnixListener> {
             match fs::remove_file(&path) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
@@ -43,32 +45,36 @@ impl Door {
             Ok(listener)
         };
         match listen() {
-            Ok(listener) => Ok(Self { task: Some(tokio::spawn(accept(listener, node, tap))), path }),
+            Ok(listener) => {
+                let task = tokio::spawn(accept(listener, node, tap, Arc::clone(&closing)));
+                Ok(Self { path, closing, task: Some(task) })
+            }
             // Not every file system has sockets, and their paths are limited to about a hundred bytes: that is no
             // reason not to serve.
             Err(e) if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
                 terminal::say(format!("`mu invoke` cannot reach this run: {}: {e}", path.display()));
-                Ok(Self { path, task: None })
+                Ok(Self { path, closing, task: None })
             }
             Err(e) => Err(Failure::from_error(Cause::Start, format!("listening on {}", path.display()), &e)),
         }
     }
 
-    pub(super) async fn close(mut self) {
-        if let Some(task) = self.task.take() {
-            task.abort();
-            // It was cancelled, or had ended already.
-            let _ = task.await;
-            let _ = fs::remove_file(&self.path);
-        }
+    /// Takes no more questions, and waits for those under way.
+    pub(super) async fn close(self) {
+        let Some(task) = self.task else { return };
+        self.closing.notify_one();
+        // It panics only where a bug is, and the node is stopping anyway.
+        let _ = task.await;
+        let _ = fs::remove_file(&self.path);
     }
 }
 
-/// Answers until the task is dropped, and with it the questions under way.
-async fn accept(listener: UnixListener, node: Arc<Node>, tap: Arc<Tap>) {
+/// Answers until `closing`, and then what has been asked already.
+async fn accept(listener: UnixListener, node: Arc<Node>, tap: Arc<Tap>, closing: Arc<Notify>) {
     let mut answering = JoinSet::new();
     loop {
         tokio::select! {
+            () = closing.notified() => break,
             accepted = listener.accept(), if answering.len() < QUESTIONS_MAX => match accepted {
                 Ok((stream, _)) => {
                     let (node, tap) = (Arc::clone(&node), Arc::clone(&tap));
@@ -86,6 +92,8 @@ async fn accept(listener: UnixListener, node: Arc<Node>, tap: Arc<Tap>) {
             Some(_) = answering.join_next() => {}
         }
     }
+    drop(listener);
+    while answering.join_next().await.is_some() {}
 }
 
 async fn answer(stream: UnixStream, node: &Node, tap: &Tap) -> io::Result<()> {
