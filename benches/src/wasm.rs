@@ -8,7 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mu_abi::{DbReply, DbRequest, Outgoing, Response, Status, StorageReply, StorageRequest};
 use mu_env::Env;
-use mu_runtime::{Call, EgressPolicy, ExecutionUsage, HttpClient, Limits, Request, Services, WasmConfig, WasmEngine, empty_body};
+use mu_runtime::{
+    Call, EgressPolicy, ExecutionUsage, HttpClient, Limits, Request, Services, WasmConfig, WasmEngine, empty_body,
+};
 use mu_telemetry::{InvocationLog, LogRecord, LogSink};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
@@ -60,7 +62,7 @@ fn escaped(bytes: &[u8]) -> String {
 
 /// Our engine, with everything a node has.
 pub(crate) fn ours(env: &Env, cache_dir: &Path) -> WasmEngine {
-    let http = HttpClient::new(EgressPolicy::PublicOnly).expect("the client is set up");
+    let http = HttpClient::new(EgressPolicy::PublicOnly);
     WasmEngine::start(env.clone(), &WasmConfig::new(cache_dir.to_owned()), http).expect("the engine starts")
 }
 
@@ -91,6 +93,7 @@ pub(crate) fn call(env: &Env) -> Call {
             body: empty_body(),
         },
         env: Arc::new([]),
+        deadline: env.clock().instant() + Duration::from_secs(30),
         limits: Limits {
             memory_bytes: 128 << 20,
             timeout: Duration::from_secs(30),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mu_telemetry::InvocationLog;
+use tokio::time::Instant;
 
 use crate::{Failure, Request, Response, Services};
 
@@ -34,6 +35,8 @@ pub struct Call {
     pub env: Arc<[(String, String)]>,
     /// What it may use.
     pub limits: Limits,
+    /// When its time is over, waiting for a place to run in included: `limits.timeout` after it was asked for.
+    pub deadline: Instant,
     /// The node's services, scoped to the function's stack.
     pub services: Arc<dyn Services>,
     /// Where its lines go.

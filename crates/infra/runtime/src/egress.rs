@@ -3,5 +3,5 @@
 mod client;
 mod policy;
 
-pub use client::{HttpClient, HttpClientError};
+pub use client::HttpClient;
 pub use policy::EgressPolicy;

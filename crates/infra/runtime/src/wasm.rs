@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mu_env::Env;
+use tokio::runtime::Handle;
 
 use crate::wasm::cache::ModuleCache;
 use crate::wasm::compute::ComputePool;
@@ -63,10 +64,12 @@ struct Shared {
     modules: ModuleCache,
     http: HttpClient,
     compute: ComputePool,
+    /// The threads that serve requests.
+    node: Handle,
 }
 
 impl WasmEngine {
-    /// Starts the engine.
+    /// Starts the engine. Must be called within a tokio runtime: the one whose threads serve requests.
     ///
     /// # Errors
     /// When the cache directory cannot be used, or the machine refuses the address space of the instance pool.
@@ -75,7 +78,7 @@ impl WasmEngine {
         let compute = ComputePool::start(config.compute_threads).map_err(StartError::Thread)?;
         let modules = ModuleCache::open(engine, &env, config)
             .map_err(|source| StartError::CacheDirectory { path: config.cache_dir.clone(), source })?;
-        Ok(Self { shared: Arc::new(Shared { env, modules, http, compute }) })
+        Ok(Self { shared: Arc::new(Shared { env, modules, http, compute, node: Handle::current() }) })
     }
 }
 

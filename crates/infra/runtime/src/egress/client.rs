@@ -1,7 +1,7 @@
 //! The client behind a function's HTTP requests: bounded in time, size, redirections and reach.
 
 use std::error::Error;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use mu_abi::{HttpError, HttpMethod, HttpRequest, Response, Status, Version};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect;
+use tokio::sync::{OnceCell, Semaphore};
 use url::{Host, Url};
 
 use super::policy::EgressPolicy;
@@ -24,63 +25,103 @@ const RESPONSE_BYTES_MAX: usize = 6 << 20;
 
 const REDIRECTS_MAX: usize = 10;
 
-/// Idle connections kept for each host. They are shared by all functions: a connection carries no identity.
+/// Idle connections kept for each host, and for how long. They are shared by all functions: a connection carries no
+/// identity.
 const IDLE_PER_HOST: usize = 4;
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Requests of all functions at once, and names looked up at once; the next ones wait. A lookup occupies a thread until
+/// the system gives up on it.
+const REQUESTS_MAX: usize = 256;
+const LOOKUPS_MAX: usize = 32;
+
+/// Headers of one request.
+const HEADERS_MAX: usize = 200;
+
+/// Headers that say how a message is framed or what its connection does. They are the client's business: passed on from
+/// a function, they could make a server take the next function's request for the rest of this one.
+const FRAMING_HEADERS: &[&str] = &[
+    "connection",
+    "content-length",
+    "expect",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
 /// Sends the HTTP requests of functions.
 #[derive(Clone, Debug)]
-pub struct HttpClient {
-    client: reqwest::Client,
+pub struct HttpClient(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    settings: Settings,
+    room: Semaphore,
+    /// Made when the first function sends a request: it reads the system's certificates, which few stacks need.
+    client: OnceCell<reqwest::Client>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Settings {
     policy: EgressPolicy,
+    connect_timeout: Duration,
+    request_timeout: Duration,
 }
 
 impl HttpClient {
     /// A client that reaches what `policy` permits.
-    ///
-    /// # Errors
-    /// When the system's certificates cannot be used.
-    ///
-    /// # Panics
-    /// When no process-wide `rustls` crypto provider is installed, which the binary does first of all.
-    pub fn new(policy: EgressPolicy) -> Result<Self, HttpClientError> {
-        let client = reqwest::Client::builder()
-            .dns_resolver(Arc::new(PermittedAddresses(policy)))
-            .redirect(redirect::Policy::custom(move |attempt| follow(attempt, policy)))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(REQUEST_TIMEOUT)
-            .pool_max_idle_per_host(IDLE_PER_HOST)
-            // The node's own environment must not decide where functions connect to.
-            .no_proxy()
-            .user_agent(concat!("mu/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(HttpClientError)?;
-        Ok(Self { client, policy })
+    #[must_use]
+    pub fn new(policy: EgressPolicy) -> Self {
+        let (connect_timeout, request_timeout) = (CONNECT_TIMEOUT, REQUEST_TIMEOUT);
+        Self::with_settings(Settings { policy, connect_timeout, request_timeout })
+    }
+
+    fn with_settings(settings: Settings) -> Self {
+        Self(Arc::new(Inner { settings, room: Semaphore::new(REQUESTS_MAX), client: OnceCell::new() }))
     }
 
     /// Sends one request of a function and reads the whole answer.
     pub(crate) async fn send(&self, request: HttpRequest) -> Result<Response, HttpError> {
+        let Inner { settings, room, client } = &*self.0;
         let url = Url::parse(&request.url).map_err(|e| HttpError::Builder(format!("url {:?}: {e}", request.url)))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(HttpError::Builder(format!("url {:?}: only http and https are possible", request.url)));
         }
-        if let Some(refusal) = refusal_of_literal(&url, self.policy) {
+        if let Some(refusal) = refusal_of_literal(&url, settings.policy) {
             return Err(HttpError::Request(refusal));
         }
-        let outgoing = self
-            .client
-            .request(method(request.method), url)
-            .headers(headers(&request)?)
-            .version(version(request.version)?)
-            .body(request.body);
+        let (headers, version) = (headers(&request)?, version(request.version)?);
+        let _place = room.acquire().await.map_err(|e| HttpError::Request(e.to_string()))?;
+        let client = client.get_or_try_init(|| build(*settings)).await?;
+        let outgoing = client.request(method(request.method), url).headers(headers).version(version).body(request.body);
         let response = outgoing.send().await.map_err(|error| convert(&error))?;
         read(response).await
     }
 }
 
-/// The client of functions cannot be set up.
-#[derive(Debug, thiserror::Error)]
-#[error("setting up the HTTP client of functions: {0}")]
-pub struct HttpClientError(#[source] reqwest::Error);
+/// Reads certificates from the disk, so it is done where that may take its time.
+async fn build(settings: Settings) -> Result<reqwest::Client, HttpError> {
+    let policy = settings.policy;
+    let builder = reqwest::Client::builder()
+        .dns_resolver(Arc::new(PermittedAddresses::new(policy)))
+        .redirect(redirect::Policy::custom(move |attempt| follow(attempt, policy)))
+        .connect_timeout(settings.connect_timeout)
+        .timeout(settings.request_timeout)
+        .pool_max_idle_per_host(IDLE_PER_HOST)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        // The node's own environment must not decide where functions connect to.
+        .no_proxy()
+        .user_agent(concat!("mu/", env!("CARGO_PKG_VERSION")));
+    let built = tokio::task::spawn_blocking(|| builder.build()).await;
+    built
+        .map_err(|e| HttpError::Builder(e.to_string()))?
+        .map_err(|e| HttpError::Builder(format!("the node cannot send requests: {}", with_causes(&e))))
+}
 
 async fn read(mut response: reqwest::Response) -> Result<Response, HttpError> {
     let too_large = || HttpError::Body(format!("the response is larger than {RESPONSE_BYTES_MAX} bytes"));
@@ -101,14 +142,29 @@ async fn read(mut response: reqwest::Response) -> Result<Response, HttpError> {
 // === Reach ===
 
 /// Resolves names to the permitted ones among their addresses.
-struct PermittedAddresses(EgressPolicy);
+struct PermittedAddresses {
+    policy: EgressPolicy,
+    room: Arc<Semaphore>,
+}
+
+impl PermittedAddresses {
+    fn new(policy: EgressPolicy) -> Self {
+        Self { policy, room: Arc::new(Semaphore::new(LOOKUPS_MAX)) }
+    }
+}
 
 impl Resolve for PermittedAddresses {
     fn resolve(&self, name: Name) -> Resolving {
-        let policy = self.0;
+        let (policy, room) = (self.policy, Arc::clone(&self.room));
         Box::pin(async move {
-            let all: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let permitted: Vec<SocketAddr> = all.into_iter().filter(|address| policy.permits(address.ip())).collect();
+            let place = room.acquire_owned().await?;
+            let host = name.as_str().to_owned();
+            let lookup = tokio::task::spawn_blocking(move || {
+                // Held until the system answers, also when nobody waits for it any longer.
+                let _place = place;
+                (host, 0).to_socket_addrs()
+            });
+            let permitted: Vec<SocketAddr> = lookup.await??.filter(|address| policy.permits(address.ip())).collect();
             if permitted.is_empty() {
                 return Err(refusal(name.as_str()).into());
             }
@@ -169,8 +225,14 @@ fn version(version: Version) -> Result<http::Version, HttpError> {
 }
 
 fn headers(request: &HttpRequest) -> Result<HeaderMap, HttpError> {
+    if request.headers.len() > HEADERS_MAX {
+        return Err(HttpError::Builder(format!("a request has at most {HEADERS_MAX} headers")));
+    }
     let mut headers = HeaderMap::with_capacity(request.headers.len());
     for header in &request.headers {
+        if FRAMING_HEADERS.iter().any(|name| name.eq_ignore_ascii_case(&header.name)) {
+            continue;
+        }
         let invalid = |_| HttpError::Builder(format!("header {:?} is not valid in HTTP", header.name));
         let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| invalid(()))?;
         let value = HeaderValue::from_bytes(header.value.as_bytes()).map_err(|_| invalid(()))?;
@@ -218,7 +280,7 @@ mod tests {
     fn client(policy: EgressPolicy) -> HttpClient {
         // Another test of this process may have been first.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        HttpClient::new(policy).unwrap()
+        HttpClient::new(policy)
     }
 
     fn request(url: &str) -> HttpRequest {
@@ -286,6 +348,69 @@ mod tests {
         // A body is sent even when the function set no headers.
         let asked = answering.await.unwrap();
         assert!(asked.starts_with("POST /path?q=1 HTTP/1.1\r\n") && asked.contains("content-length: 8"), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn framing_is_not_the_functions_business() {
+        let (url, answering) = server(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()).await;
+        let mut smuggling = request(&url);
+        for (name, value) in
+            [("Content-Length", "99"), ("transfer-encoding", "chunked"), ("Connection", "x"), ("x", "y")]
+        {
+            smuggling.headers.push(Header::new(name, value));
+        }
+        client(EgressPolicy::Anywhere).send(smuggling).await.unwrap();
+        let asked = answering.await.unwrap().to_lowercase();
+        assert!(asked.contains("content-length: 8\r\n") && asked.contains("x: y\r\n"), "{asked}");
+        assert!(!asked.contains("chunked") && !asked.contains("99") && !asked.contains("connection: x"), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn redirections_inward_or_in_circles_end() {
+        let located = b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.2:9/\r\n\r\n";
+        let (url, _answering) = server(located.to_vec()).await;
+        let error = client(EgressPolicy::OneAddress).send(request(&url)).await.unwrap_err();
+        let expected = "connecting to 127.0.0.2 is not permitted";
+        assert!(matches!(&error, HttpError::Redirect(message) if message.contains(expected)), "{error:?}");
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut connection, _)) = listener.accept().await {
+                let mut asked = Vec::new();
+                while !asked.ends_with(b"\r\n\r\n") && connection.read_buf(&mut asked).await.unwrap() != 0 {}
+                let answer = format!("HTTP/1.1 302 Found\r\nlocation: http://{address}/\r\nconnection: close\r\n\r\n");
+                connection.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let mut circle = request(&format!("http://{address}/"));
+        (circle.method, circle.body) = (HttpMethod::Get, Vec::new());
+        let error = client(EgressPolicy::Anywhere).send(circle).await.unwrap_err();
+        assert!(matches!(&error, HttpError::Redirect(message) if message.contains("more than 10")), "{error:?}");
+    }
+
+    const SHORT: Settings = Settings {
+        policy: EgressPolicy::Anywhere,
+        connect_timeout: Duration::from_secs(5),
+        request_timeout: Duration::from_millis(100),
+    };
+
+    #[tokio::test]
+    async fn a_server_that_never_answers_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let error = HttpClient::with_settings(SHORT).send(request(&url)).await.unwrap_err();
+        let expected = "the server did not answer in time";
+        assert!(matches!(&error, HttpError::Request(message) if message.starts_with(expected)), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn too_many_headers_are_refused() {
+        let mut many = request("http://127.0.0.1:9/");
+        many.headers = (0..30_000).map(|index| Header::new(format!("x-{index}"), "")).collect();
+        let error = client(EgressPolicy::Anywhere).send(many).await.unwrap_err();
+        assert_eq!(error, HttpError::Builder("a request has at most 200 headers".to_owned()));
     }
 
     #[tokio::test]

@@ -9,6 +9,9 @@ pub enum EgressPolicy {
     /// Public addresses only: nothing on this machine, on its links, or in private networks.
     #[default]
     PublicOnly,
+    /// 127.0.0.1 and nothing else: a server of a test.
+    #[cfg(test)]
+    OneAddress,
     /// Any address: for development, and for operators whose functions call services of their own network.
     Anywhere,
 }
@@ -19,6 +22,8 @@ impl EgressPolicy {
     pub fn permits(self, address: IpAddr) -> bool {
         match self {
             Self::Anywhere => true,
+            #[cfg(test)]
+            Self::OneAddress => address == IpAddr::V4(Ipv4Addr::LOCALHOST),
             Self::PublicOnly => match address {
                 IpAddr::V4(v4) => is_public_v4(v4),
                 IpAddr::V6(v6) => is_public_v6(v6),

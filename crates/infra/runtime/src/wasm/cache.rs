@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mu_env::Env;
-use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use quick_cache::{OptionsBuilder, Weighter};
 use wasmtime::{Engine, Linker, Module};
 use zeroize::Zeroizing;
 
@@ -40,7 +40,14 @@ impl ModuleCache {
         let linker = preview1::linker(&engine).map_err(io::Error::other)?;
         let version = compatibility(&engine);
         let store = CompiledStore { engine, linker, dir: config.cache_dir.clone(), key, version };
-        let memory = Cache::with_weighter(1_024, config.cache_bytes, CodeBytes);
+        // One shard: a module must fit into a shard, and lookups are far apart compared to what they take.
+        let options = OptionsBuilder::new()
+            .shards(1)
+            .estimated_items_capacity(1_024)
+            .weight_capacity(config.cache_bytes)
+            .build()
+            .map_err(io::Error::other)?;
+        let memory = Cache::with_options(options, CodeBytes, Default::default(), Default::default());
         Ok(Self { store: Arc::new(store), memory })
     }
 

@@ -18,7 +18,6 @@ impl ComputePool {
     pub(super) fn start(threads: usize) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads.max(1))
-            .max_blocking_threads(1)
             .thread_name("mu-compute")
             .on_thread_start(|| {
                 // Lowering one's own priority is always permitted; where it is not supported, it is not needed either.
@@ -29,10 +28,20 @@ impl ComputePool {
         Ok(Self { runtime: Some(runtime) })
     }
 
-    /// Runs `work` here until it is done. Dropping the returned future drops the work.
+    /// Runs `work` here until it is done; `None` when the engine shuts down. Dropping the returned future drops the
+    /// work.
+    ///
+    /// # Panics
+    /// When the work does.
     pub(super) async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
         let runtime = self.runtime.as_ref()?;
-        AbortOnDropHandle::new(runtime.spawn(work)).await.ok()
+        match AbortOnDropHandle::new(runtime.spawn(work)).await {
+            Ok(done) => Some(done),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => None,
+            },
+        }
     }
 }
 

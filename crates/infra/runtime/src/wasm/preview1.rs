@@ -13,9 +13,8 @@ use wasmtime::{Caller, Engine, Linker, Result};
 use super::instrument::{METER_FUNCTION, METER_MODULE};
 use super::state::State;
 
-/// The modules under which programs import preview 1: the standard's, and its predecessor's name of it, under which
-/// some old toolchains import the same functions.
-pub(super) const MODULES: &[&str] = &["wasi_snapshot_preview1"];
+/// The module under which programs import preview 1.
+const MODULE: &str = "wasi_snapshot_preview1";
 
 /// Error numbers of preview 1 that we use.
 mod errno {
@@ -54,21 +53,39 @@ impl std::error::Error for Stopped {}
 /// A linker with every function that a module may import.
 pub(super) fn linker(engine: &Engine) -> Result<Linker<State>> {
     let mut linker = Linker::new(engine);
-    for module in MODULES {
-        stdio::add_to(&mut linker, module)?;
-        system::add_to(&mut linker, module)?;
-        poll::add_to(&mut linker, module)?;
-        add_absent(&mut linker, module)?;
-    }
+    stdio::add_to(&mut linker, MODULE)?;
+    system::add_to(&mut linker, MODULE)?;
+    poll::add_to(&mut linker, MODULE)?;
+    add_absent(&mut linker, MODULE)?;
     linker.func_wrap(METER_MODULE, METER_FUNCTION, |mut caller: Caller<'_, State>| -> Result<()> {
-        let instructions = caller.data().fuel_budget.saturating_sub(caller.get_fuel()?);
+        let instructions = executed(&caller)?;
         caller.data_mut().meter.note_instructions(instructions);
         Ok(())
     })?;
     Ok(linker)
 }
 
-/// Takes `bytes` more instructions from the caller's budget: for host functions whose work a guest chooses.
+/// What any call of a host function counts as host work, besides what it moves: about as long as so many instructions.
+const CALL_WORK: u64 = 200;
+
+/// Accounts for work that a host function did, `bytes` moved, and lets others have their turn when a slice is full.
+/// Every host function whose work or number a guest chooses calls this: the engine itself only looks at instructions,
+/// of which a guest needs few to make the host do much.
+async fn breathe(caller: &mut Caller<'_, State>, bytes: u64) -> Result<()> {
+    let instructions = executed(caller)?;
+    if caller.data_mut().note_host_work(CALL_WORK + bytes, instructions) {
+        tokio::task::yield_now().await;
+    }
+    Ok(())
+}
+
+/// Instructions executed so far.
+fn executed(caller: &Caller<'_, State>) -> Result<u64> {
+    Ok(caller.data().fuel_budget.saturating_sub(caller.get_fuel()?))
+}
+
+/// Takes `bytes` more instructions from the caller's budget: for what would cost as much in the guest itself. Setting
+/// the fuel begins the engine's slice anew, so whoever charges also [breathes](breathe).
 fn charge(caller: &mut Caller<'_, State>, bytes: u32) -> Result<()> {
     let fuel = caller.get_fuel()?;
     match fuel.checked_sub(u64::from(bytes)) {

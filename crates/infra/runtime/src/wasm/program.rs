@@ -16,16 +16,12 @@ use super::Shared;
 use super::compile::CompiledModule;
 use super::meter::MemoryMeter;
 use super::preview1::Exit;
-use super::protocol::{Conversation, Ending};
-use super::state::{Slice, State};
+use super::protocol::{Conversation, Ending, MessageLimits};
+use super::state::{SLICE_INSTRUCTIONS, Slice, State};
 use crate::{
     Artifact, BodyError, Call, ExecutionUsage, Failure, Limits, Outcome, Program, Request, Response, collect_body,
     full_body,
 };
-
-/// A time slice, in instructions: some milliseconds of computing, after which others get their turn. All that a guest
-/// can make the node do costs instructions, so no slice is much longer than another.
-const SLICE_INSTRUCTIONS: u64 = 10_000_000;
 
 /// A loaded module.
 pub(super) struct WasmProgram {
@@ -42,9 +38,11 @@ impl WasmProgram {
 #[async_trait]
 impl Program for WasmProgram {
     async fn run(&self, call: Call) -> Outcome {
-        let module = match self.shared.modules.obtain(&self.artifact).await {
-            Ok(module) => module,
-            Err(error) => return Outcome { result: Err(error.into()), usage: ExecutionUsage::default() },
+        let no_usage = |failure| Outcome { result: Err(failure), usage: ExecutionUsage::default() };
+        let module = match timeout_at(call.deadline, self.shared.modules.obtain(&self.artifact)).await {
+            Ok(Ok(module)) => module,
+            Ok(Err(error)) => return no_usage(error.into()),
+            Err(_) => return no_usage(Failure::TimedOut { timeout: call.limits.timeout }),
         };
         let slice = Slice::new();
         let mut execution: Pin<Box<dyn Future<Output = Outcome> + Send>> =
@@ -58,26 +56,23 @@ impl Program for WasmProgram {
         if let Some(outcome) = first_slice.await {
             return outcome;
         }
-        self.shared.compute.run(execution).await.unwrap_or_else(|| Outcome {
-            result: Err(Failure::Internal("the engine is shutting down".to_owned())),
-            usage: ExecutionUsage::default(),
-        })
+        slice.mark_moved();
+        let outcome = self.shared.compute.run(execution).await;
+        outcome.unwrap_or_else(|| no_usage(Failure::Internal("the engine is shutting down".to_owned())))
     }
 }
 
 async fn execute(shared: Arc<Shared>, module: Arc<CompiledModule>, call: Call, slice: Slice) -> Outcome {
-    let Call { handler, request, env, limits, services, log } = call;
+    let Call { handler, request, env, limits, deadline, services, log } = call;
     let timed_out = || Failure::TimedOut { timeout: limits.timeout };
-    let deadline = shared.env.clock().instant() + limits.timeout;
     let no_usage = |failure| Outcome { result: Err(failure), usage: ExecutionUsage::default() };
 
-    let message_limit_bytes = usize::try_from(limits.message_bytes).unwrap_or(usize::MAX);
     let input = match timeout_at(deadline, first_message(&handler, request, limits.request_bytes)).await {
         Ok(Ok(input)) => input,
         Ok(Err(failure)) => return no_usage(failure),
         Err(_) => return no_usage(timed_out()),
     };
-    let conversation = Conversation::new(input, message_limit_bytes);
+    let conversation = Conversation::new(input, MessageLimits::new(&limits));
     let meter = MemoryMeter::new(limits.memory_bytes);
     // The engine keeps fuel as a signed number.
     let budget = limits.instructions.min(i64::MAX as u64);
@@ -242,6 +237,7 @@ fn describe(error: &wasmtime::Error) -> String {
 
 /// Names and values of a response's headers together; clients and proxies rarely accept more.
 const RESPONSE_HEADER_BYTES_MAX: usize = 64 << 10;
+const RESPONSE_HEADERS_MAX: usize = 1_000;
 
 fn convert_response(response: mu_abi::Response, limit_bytes: u64) -> Result<Response, Failure> {
     if response.body.len() as u64 > limit_bytes {
@@ -253,6 +249,11 @@ fn convert_response(response: mu_abi::Response, limit_bytes: u64) -> Result<Resp
         // 1xx are not final responses.
         .filter(|status| (200..1_000).contains(&status.as_u16()))
         .ok_or_else(|| Failure::InvalidResponse(format!("the invalid status {code}")))?;
+    // More than a HeaderMap can hold would panic in it.
+    if response.headers.len() > RESPONSE_HEADERS_MAX {
+        let headers = response.headers.len();
+        return Err(Failure::InvalidResponse(format!("{headers} headers, and {RESPONSE_HEADERS_MAX} are possible")));
+    }
     let header_bytes: usize = response.headers.iter().map(|header| header.name.len() + header.value.len()).sum();
     if header_bytes > RESPONSE_HEADER_BYTES_MAX {
         return Err(Failure::OutputTooLarge { what: "response head", limit_bytes: RESPONSE_HEADER_BYTES_MAX as u64 });

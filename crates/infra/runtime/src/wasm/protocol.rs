@@ -1,12 +1,10 @@
 //! The guest's side of the conversation: what it wrote, decoded; what it will read, encoded.
 
-use std::collections::VecDeque;
-
 use mu_abi::{DbRequest, StorageRequest};
 use mu_abi::{DecodeError, Decoded, HttpRequest, LogLevel, Outgoing, Response};
 use mu_telemetry::{InvocationLog, Level, LogSource};
 
-use crate::Failure;
+use crate::{Failure, Limits};
 
 /// Something that the guest asked and that the node has to answer.
 #[derive(Debug)]
@@ -23,8 +21,10 @@ pub(super) struct Conversation {
     output: Vec<u8>,
     /// Decoding starts from a message's first byte, so it is not tried before it can get further.
     decode_at_bytes: usize,
-    message_limit_bytes: usize,
-    questions: VecDeque<Question>,
+    /// Output bytes at the last attempt to decode that found a message incomplete.
+    decoded_bytes: usize,
+    limits: MessageLimits,
+    question: Option<Question>,
     ending: Option<Ending>,
 }
 
@@ -36,19 +36,72 @@ pub(super) enum Ending {
     Violation(Failure),
 }
 
-/// Questions that may wait at once. The protocol allows one; a guest that asks without reading answers is stopped.
-const QUESTIONS_MAX: usize = 16;
+/// The largest messages, in bytes, by what they are: what a guest says is held in the node's memory, decoded, and lists
+/// of small items take several times their size there.
+pub(super) struct MessageLimits {
+    response: usize,
+    largest: usize,
+}
+
+/// A log line or the last words of a function; the log has a limit of its own, which is not larger.
+const TEXT_BYTES_MAX: usize = 1 << 20;
+/// A question to the database, whose batches have 16 MiB at most, and an HTTP request.
+const DB_BYTES_MAX: usize = 17 << 20;
+const HTTP_BYTES_MAX: usize = 8 << 20;
+/// Items of one batch; as many as the database accepts.
+const BATCH_ITEMS_MAX: u32 = 10_240;
+/// What a response has besides its body.
+const RESPONSE_OVERHEAD_BYTES: usize = 256 << 10;
+
+/// Codes of messages and their first fields, as far as they matter before a message is decoded.
+mod code {
+    pub(super) const FATAL_ERROR: u16 = 1;
+    pub(super) const FUNCTION_RESULT: u16 = 2;
+    pub(super) const LOG: u16 = 3;
+    pub(super) const DB: std::ops::RangeInclusive<u16> = 1001..=1013;
+    pub(super) const DB_BATCHES: std::ops::RangeInclusive<u16> = 1008..=1012;
+    pub(super) const HTTP_REQUEST: u16 = 3001;
+}
+
+impl MessageLimits {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let bytes = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
+        let response = bytes(limits.response_bytes).saturating_add(RESPONSE_OVERHEAD_BYTES);
+        Self { response, largest: bytes(limits.message_bytes) }
+    }
+
+    /// The limit of the message that starts like this.
+    fn of(&self, message: &[u8]) -> usize {
+        let Some(code) = message.first_chunk().copied().map(u16::from_le_bytes) else { return self.largest };
+        let limit = match code {
+            code::FATAL_ERROR | code::LOG => TEXT_BYTES_MAX,
+            code::FUNCTION_RESULT => self.response,
+            code::HTTP_REQUEST => HTTP_BYTES_MAX,
+            code if code::DB.contains(&code) => DB_BYTES_MAX,
+            _ => self.largest,
+        };
+        limit.min(self.largest)
+    }
+}
+
+/// The items of a batch that is longer than a batch can be.
+fn excessive_items(message: &[u8]) -> Option<u32> {
+    let code = u16::from_le_bytes(*message.first_chunk()?);
+    let items = u32::from_le_bytes(*message.get(2..)?.first_chunk()?);
+    (code::DB_BATCHES.contains(&code) && items > BATCH_ITEMS_MAX).then_some(items)
+}
 
 impl Conversation {
     /// A conversation that begins with the message `input`.
-    pub(super) fn new(input: Vec<u8>, message_limit_bytes: usize) -> Self {
+    pub(super) fn new(input: Vec<u8>, limits: MessageLimits) -> Self {
         Self {
             input,
             input_read: 0,
             output: Vec::new(),
             decode_at_bytes: 0,
-            message_limit_bytes,
-            questions: VecDeque::new(),
+            decoded_bytes: 0,
+            limits,
+            question: None,
             ending: None,
         }
     }
@@ -63,10 +116,15 @@ impl Conversation {
         self.input_read += bytes;
     }
 
-    /// The oldest question without an answer.
+    /// The question without an answer.
     pub(super) fn next_question(&mut self, log: &InvocationLog) -> Option<Question> {
         self.decode(log);
-        self.questions.pop_front()
+        self.question.take()
+    }
+
+    /// What the guest wrote of a message that is not complete, in bytes.
+    pub(super) fn unfinished_bytes(&self) -> usize {
+        self.output.len()
     }
 
     /// Puts an answer where the guest will read it.
@@ -101,6 +159,10 @@ impl Conversation {
     }
 
     fn decode(&mut self, log: &InvocationLog) {
+        // An incomplete message to which nothing was added is still incomplete.
+        if self.output.len() == self.decoded_bytes {
+            return;
+        }
         let mut consumed = 0;
         loop {
             let rest = &self.output[consumed..];
@@ -108,7 +170,12 @@ impl Conversation {
                 self.decode_at_bytes = 0;
                 break;
             }
-            match Outgoing::decode(rest, self.message_limit_bytes) {
+            if let Some(items) = excessive_items(rest) {
+                self.violate(format!("a batch of {items} items, and {BATCH_ITEMS_MAX} are possible"));
+                consumed = self.output.len();
+                continue;
+            }
+            match Outgoing::decode(rest, self.limits.of(rest)) {
                 Ok(Decoded::Complete { message, consumed_bytes }) => {
                     consumed += consumed_bytes;
                     if !self.receive(message, log) {
@@ -133,6 +200,7 @@ impl Conversation {
             }
         }
         self.output.drain(..consumed);
+        self.decoded_bytes = self.output.len();
     }
 
     /// Takes one message; `false` when what follows does not matter.
@@ -161,11 +229,11 @@ impl Conversation {
             Outgoing::Storage(request) => Question::Storage(request),
             Outgoing::Http(request) => Question::Http(request),
         };
-        if self.questions.len() == QUESTIONS_MAX {
-            self.violate(format!("more than {QUESTIONS_MAX} questions without reading an answer"));
+        if self.question.is_some() {
+            self.violate("a question before the answer to the one before was read".to_owned());
             return false;
         }
-        self.questions.push_back(question);
+        self.question = Some(question);
         true
     }
 

@@ -7,6 +7,7 @@ use mu_abi::Incoming;
 use mu_env::Env;
 use mu_telemetry::{InvocationLog, Level, LogSource};
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 use wasmtime::ModuleExport;
 
 use super::Shared;
@@ -25,6 +26,10 @@ pub(super) struct State {
     pub(super) started: Instant,
     pub(super) log: InvocationLog,
     pub(super) slice: Slice,
+    /// Work of host functions since the guest last yielded, in instructions it might as well have been.
+    host_work: u64,
+    /// Instructions executed when the guest last yielded in a host function.
+    yielded_at: u64,
     pub(super) services: Arc<dyn Services>,
     shared: Arc<Shared>,
 }
@@ -51,6 +56,8 @@ impl State {
             started: shared.env.clock().instant(),
             log,
             slice,
+            host_work: 0,
+            yielded_at: 0,
             services,
             shared,
         }
@@ -60,10 +67,23 @@ impl State {
         &self.shared.env
     }
 
+    /// Notes work that a host function did for the guest, of which it can ask without limit, after `instructions` in
+    /// all. `true` when the guest should yield now: instructions and host work together have filled a slice.
+    pub(super) fn note_host_work(&mut self, work: u64, instructions: u64) -> bool {
+        self.host_work = self.host_work.saturating_add(work);
+        let is_full = self.host_work.saturating_add(instructions.saturating_sub(self.yielded_at)) >= SLICE_INSTRUCTIONS;
+        if is_full {
+            self.host_work = 0;
+            self.yielded_at = instructions;
+        }
+        is_full
+    }
+
     /// The oldest question that waits for an answer, with what is needed to find it.
     pub(super) fn next_question(&mut self) -> Option<(Question, Answerer)> {
         let question = self.conversation.next_question(&self.log)?;
-        let answerer = Answerer { services: Arc::clone(&self.services), shared: Arc::clone(&self.shared) };
+        let (services, shared) = (Arc::clone(&self.services), Arc::clone(&self.shared));
+        let answerer = Answerer { services, shared, has_moved: self.slice.has_moved() };
         Some((question, answerer))
     }
 }
@@ -72,10 +92,21 @@ impl State {
 pub(super) struct Answerer {
     services: Arc<dyn Services>,
     shared: Arc<Shared>,
+    has_moved: bool,
 }
 
 impl Answerer {
-    pub(super) async fn answer(&self, question: Question) -> Incoming {
+    /// The answer, worked out by the node's own threads: those that compute do nothing else.
+    pub(super) async fn answer(self, question: Question) -> wasmtime::Result<Incoming> {
+        if !self.has_moved {
+            return Ok(self.answer_here(question).await);
+        }
+        let node = self.shared.node.clone();
+        // Dropped, when the guest's time is over, it stops the work.
+        Ok(AbortOnDropHandle::new(node.spawn(self.answer_here(question))).await?)
+    }
+
+    async fn answer_here(self, question: Question) -> Incoming {
         match question {
             Question::Db(request) => Incoming::Db(self.services.db(request).await),
             Question::Storage(request) => Incoming::Storage(self.services.storage(request).await),
@@ -84,14 +115,27 @@ impl Answerer {
     }
 }
 
-/// Tells whoever polls a guest why it is pending: because it waits for the node, or because its time slice is used up.
+/// A time slice, in instructions: about a millisecond of computing, after which others get their turn. What host
+/// functions do for a guest fills slices as well, so none is much longer than another.
+pub(super) const SLICE_INSTRUCTIONS: u64 = 2_000_000;
+
+/// What whoever polls a guest and the guest's host functions tell each other about its time slices.
 #[derive(Clone, Debug)]
-pub(super) struct Slice(Arc<AtomicBool>);
+pub(super) struct Slice(Arc<SliceFlags>);
+
+#[derive(Debug)]
+struct SliceFlags {
+    /// Whether the guest, when it is pending, waits for the node; otherwise its time slice is used up. Set by the
+    /// thread that polls the guest only.
+    is_waiting: AtomicBool,
+    /// Whether the guest has moved to the compute threads.
+    has_moved: AtomicBool,
+}
 
 impl Slice {
     /// For a guest that has not begun, so that what is pending is the node.
     pub(super) fn new() -> Self {
-        Self(Arc::new(AtomicBool::new(true)))
+        Self(Arc::new(SliceFlags { is_waiting: AtomicBool::new(true), has_moved: AtomicBool::new(false) }))
     }
 
     /// The guest begins to compute.
@@ -99,10 +143,17 @@ impl Slice {
         self.set_waiting(false);
     }
 
-    /// Whether the guest, when it is pending, waits for the node.
     pub(super) fn is_waiting(&self) -> bool {
-        // Only the thread that polls the guest sets it.
-        self.0.load(Ordering::Relaxed)
+        self.0.is_waiting.load(Ordering::Relaxed)
+    }
+
+    /// The guest goes on on the compute threads.
+    pub(super) fn mark_moved(&self) {
+        self.0.has_moved.store(true, Ordering::Relaxed);
+    }
+
+    fn has_moved(&self) -> bool {
+        self.0.has_moved.load(Ordering::Relaxed)
     }
 
     /// Does something that the guest waits for.
@@ -114,7 +165,7 @@ impl Slice {
     }
 
     fn set_waiting(&self, is_waiting: bool) {
-        self.0.store(is_waiting, Ordering::Relaxed);
+        self.0.is_waiting.store(is_waiting, Ordering::Relaxed);
     }
 }
 

@@ -69,6 +69,14 @@ async fn damaged_files_are_compiled_again() {
 }
 
 #[tokio::test]
+async fn a_module_runs_although_it_cannot_be_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    // Where the file would be, something is in the way; a full disk fails at the same step.
+    fs::create_dir_all(dir.path().join(format!("{}.cwasm", artifact().hash)).join("in the way")).unwrap();
+    assert_eq!(load_and_run(dir.path(), artifact()).await.unwrap(), 200);
+}
+
+#[tokio::test]
 async fn files_of_another_node_are_not_trusted() {
     let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     load_and_run(theirs.path(), artifact()).await.unwrap();

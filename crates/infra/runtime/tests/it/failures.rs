@@ -69,7 +69,7 @@ async fn every_way_to_fail_has_its_message() {
     let cases = [
         (
             start("unreachable"),
-            "the function trapped: wasm trap: wasm `unreachable` instruction executed\n  at function 6",
+            "the function trapped: wasm trap: wasm `unreachable` instruction executed\n  at function 8",
         ),
         (start(""), "the function ended without a result"),
         (start("(call $proc_exit (i32.const 3))"), "the function ended without a result: it exited with status 3"),
@@ -85,6 +85,14 @@ async fn every_way_to_fail_has_its_message() {
         (
             writes(&[ok.clone(), ok.clone()], ""),
             "the function wrote to its standard output what is not a message: a second result",
+        ),
+        (
+            writes_bytes(&[&1009_u16.to_le_bytes()[..], &20_000_u32.to_le_bytes()].concat(), ""),
+            "the function wrote to its standard output what is not a message: a batch of 20000 items, and 10240 are possible",
+        ),
+        (
+            writes(&[const { Outgoing::Db(DbRequest::TableList { table_prefix: String::new() }) }; 2], ""),
+            "the function wrote to its standard output what is not a message: a question before the answer to the one before was read",
         ),
         (writes(&[result(99, &[], "")], ""), "the function answered with the invalid status 99"),
         (writes(&[result(101, &[], "")], ""), "the function answered with the invalid status 101"),
@@ -137,6 +145,16 @@ async fn headers_beyond_the_limit_are_a_failure() {
     let declared = result(200, &[("a", &value), ("b", &value), ("c", &value)], "");
     let large = writes(&[declared], "").replace("(memory (export \"memory\") 1)", "(memory (export \"memory\") 4)");
     assert_eq!(failure(&large, LIMITS).await, "the function's response head is larger than 65536 bytes");
+}
+
+#[tokio::test]
+async fn more_headers_than_a_map_can_hold_are_a_failure() {
+    let headers = vec![("a", ""); 30_000];
+    let large = writes(&[result(200, &headers, "")], "")
+        .replace("(memory (export \"memory\") 1)", "(memory (export \"memory\") 8)");
+    // Such a message is larger than a response's may be, unless the limit on bodies is large.
+    let limits = Limits { response_bytes: 1 << 20, ..LIMITS };
+    assert_eq!(failure(&large, limits).await, "the function answered with 30000 headers, and 1000 are possible");
 }
 
 #[tokio::test]

@@ -58,7 +58,10 @@ async fn a_program_that_speaks_the_protocol_by_hand() {
             "the function wrote to its standard output what is not a message: unknown outgoing message code: 999",
         ),
         ("declares_too_much", "the function's message is larger than 1048576 bytes"),
-        ("declares_too_many", "the function's message is larger than 1048576 bytes"),
+        (
+            "declares_too_many",
+            "the function wrote to its standard output what is not a message: a batch of 4294967295 items, and 10240 are possible",
+        ),
         (
             "not_text",
             "the function wrote to its standard output what is not a message: invalid message: text is not UTF-8 at byte 6",

@@ -46,7 +46,7 @@ impl Bench {
         let env = Env::system();
         let mut config = WasmConfig::new(cache_dir.to_owned());
         config.instances = 20;
-        let http = HttpClient::new(EgressPolicy::PublicOnly).unwrap();
+        let http = HttpClient::new(EgressPolicy::PublicOnly);
         let engine = WasmEngine::start(env.clone(), &config, http).unwrap();
         Self { engine, env, logs: Arc::default(), _dir: None }
     }
@@ -79,6 +79,7 @@ impl Bench {
             },
             env: Arc::new([]),
             limits,
+            deadline: self.env.clock().instant() + limits.timeout,
             services: Arc::new(Silent::default()),
             log: InvocationLog::new(self.env.clone(), sink, id, "stack".into(), "function".into(), 1_000),
         }
@@ -129,11 +130,17 @@ pub(crate) fn module(body: &str) -> String {
             (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
             (import "wasi_snapshot_preview1" "fd_close" (func $fd_close (param i32) (result i32)))
             (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+            (import "wasi_snapshot_preview1" "random_get" (func $random_get (param i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))
             (memory (export "memory") 1)
             (func $write (param $fd i32) (param $address i32) (param $length i32)
-                (i32.store (i32.const 0) (local.get $address))
-                (i32.store (i32.const 4) (local.get $length))
-                (drop (call $fd_write (local.get $fd) (i32.const 0) (i32.const 1) (i32.const 8))))
+                (loop $rest
+                    (i32.store (i32.const 0) (local.get $address))
+                    (i32.store (i32.const 4) (local.get $length))
+                    (drop (call $fd_write (local.get $fd) (i32.const 0) (i32.const 1) (i32.const 8)))
+                    (local.set $address (i32.add (local.get $address) (i32.load (i32.const 8))))
+                    (local.set $length (i32.sub (local.get $length) (i32.load (i32.const 8))))
+                    (br_if $rest (local.get $length))))
             (func $read
                 (i32.store (i32.const 0) (i32.const 32768))
                 (i32.store (i32.const 4) (i32.const 32768))

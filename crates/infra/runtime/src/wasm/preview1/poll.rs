@@ -6,7 +6,7 @@ use wasmtime::{Caller, Linker, Result};
 
 use super::super::state::State;
 use super::memory::{self, OutOfBounds};
-use super::{errno, system};
+use super::{breathe, errno, system};
 
 const SUBSCRIPTION_BYTES: u32 = 48;
 const EVENT_BYTES: u32 = 32;
@@ -49,6 +49,7 @@ async fn poll_oneoff(
     let (data, state) = memory.data_and_store_mut(&mut caller);
     let Ok(waiting) = parse_all(data, state, subscriptions, count) else { return Ok(errno::FAULT) };
 
+    breathe(&mut caller, u64::from(count * SUBSCRIPTION_BYTES)).await?;
     let first = waiting.iter().map(|s| s.due.unwrap_or_default()).min().unwrap_or_default();
     if !first.is_zero() {
         caller.data().slice.clone().while_waiting(tokio::time::sleep(first)).await;

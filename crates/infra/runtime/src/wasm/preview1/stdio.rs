@@ -4,7 +4,7 @@ use wasmtime::{Caller, Linker, Result};
 
 use super::super::state::State;
 use super::memory::{self, OutOfBounds};
-use super::{Stopped, errno};
+use super::{Stopped, breathe, errno};
 
 const STDIN: i32 = 0;
 const STDOUT: i32 = 1;
@@ -15,8 +15,14 @@ const CHARACTER_DEVICE: u8 = 2;
 const RIGHT_FD_READ: u64 = 1 << 1;
 const RIGHT_FD_WRITE: u64 = 1 << 6;
 
-/// What one call writes at most; the guest calls again for the rest. Between two calls it can be interrupted.
-const WRITE_BYTES_MAX: u32 = 1 << 20;
+/// What one call writes at most; the guest calls again for the rest, and may have to yield in between.
+const WRITE_BYTES_MAX: u32 = 64 << 10;
+/// What a byte that is written counts as host work: it is copied, decoded or cut into lines, and logged.
+const BYTE_WORK: u64 = 4;
+/// A growing message is decoded again when it is half as large again, so each byte counts for a part of the whole.
+const UNFINISHED_SHARE: u64 = 1_024;
+/// What a question counts as host work, besides the bytes of its answer.
+const ANSWER_WORK: u64 = 10_000;
 
 pub(super) fn add_to(linker: &mut Linker<State>, module: &str) -> Result<()> {
     linker.func_wrap_async(
@@ -26,7 +32,13 @@ pub(super) fn add_to(linker: &mut Linker<State>, module: &str) -> Result<()> {
             Box::new(fd_read(caller, fd, iovs, count, read))
         },
     )?;
-    linker.func_wrap(module, "fd_write", fd_write)?;
+    linker.func_wrap_async(
+        module,
+        "fd_write",
+        |caller: Caller<'_, State>, (fd, iovs, count, written): (i32, u32, u32, u32)| {
+            Box::new(fd_write(caller, fd, iovs, count, written))
+        },
+    )?;
     linker.func_wrap(module, "fd_close", |fd: i32| known(fd))?;
     linker.func_wrap(module, "fd_fdstat_get", fd_fdstat_get)?;
     linker.func_wrap(module, "fd_fdstat_set_flags", |fd: i32, _flags: i32| known(fd))?;
@@ -46,11 +58,18 @@ async fn fd_read(mut caller: Caller<'_, State>, fd: i32, iovs: u32, count: u32, 
     if caller.data().conversation.unread().is_empty()
         && let Some((question, answerer)) = caller.data_mut().next_question()
     {
-        let answer = caller.data().slice.clone().while_waiting(answerer.answer(question)).await;
+        let answer = caller.data().slice.clone().while_waiting(answerer.answer(question)).await?;
         caller.data_mut().conversation.answer(&answer);
+        // Working it out, encoding it.
+        let answer_bytes = caller.data().conversation.unread().len() as u64;
+        breathe(&mut caller, ANSWER_WORK + answer_bytes).await?;
     }
     let (data, state) = memory.data_and_store_mut(&mut caller);
-    Ok(errno_of(read_into(data, state, iovs, count, read)))
+    let unread_bytes = state.conversation.unread().len() as u64;
+    let result = read_into(data, state, iovs, count, read);
+    let moved = unread_bytes - state.conversation.unread().len() as u64;
+    breathe(&mut caller, moved).await?;
+    Ok(errno_of(result))
 }
 
 fn read_into(data: &mut [u8], state: &mut State, iovs: u32, count: u32, read: u32) -> Result<(), OutOfBounds> {
@@ -65,20 +84,28 @@ fn read_into(data: &mut [u8], state: &mut State, iovs: u32, count: u32, read: u3
     memory::put_u32(data, read, total)
 }
 
-fn fd_write(mut caller: Caller<'_, State>, fd: i32, iovs: u32, count: u32, written: u32) -> Result<i32> {
+async fn fd_write(mut caller: Caller<'_, State>, fd: i32, iovs: u32, count: u32, written: u32) -> Result<i32> {
     if fd != STDOUT && fd != STDERR {
         return Ok(errno::BADF);
     }
     let memory = memory::of(&mut caller)?;
     let (data, state) = memory.data_and_store_mut(&mut caller);
     match write_from(data, state, fd, iovs, count, written) {
-        Ok(true) => Ok(errno::SUCCESS),
-        Ok(false) => Err(Stopped.into()),
-        Err(OutOfBounds) => Ok(errno::FAULT),
+        Ok(Some(bytes)) => {
+            // What is decoded again because a message is not complete is work, too.
+            let unfinished = state.conversation.unfinished_bytes() as u64;
+            breathe(&mut caller, u64::from(bytes) * BYTE_WORK + unfinished / UNFINISHED_SHARE).await?;
+            Ok(errno::SUCCESS)
+        }
+        Ok(None) => Err(Stopped.into()),
+        Err(OutOfBounds) => {
+            breathe(&mut caller, 0).await?;
+            Ok(errno::FAULT)
+        }
     }
 }
 
-/// `Ok(false)` when the guest has broken the protocol.
+/// How many bytes were written; `None` when the guest has broken the protocol.
 fn write_from(
     data: &mut [u8],
     state: &mut State,
@@ -86,7 +113,7 @@ fn write_from(
     iovs: u32,
     count: u32,
     written: u32,
-) -> Result<bool, OutOfBounds> {
+) -> Result<Option<u32>, OutOfBounds> {
     let mut total = 0_u32;
     for (address, length) in memory::buffers(data, iovs, count)? {
         let length = length.min(WRITE_BYTES_MAX - total);
@@ -94,12 +121,12 @@ fn write_from(
         if fd == STDERR {
             state.stderr.write(bytes, &state.log);
         } else if !state.conversation.write(bytes, &state.log) {
-            return Ok(false);
+            return Ok(None);
         }
         total += length;
     }
     memory::put_u32(data, written, total)?;
-    Ok(true)
+    Ok(Some(total))
 }
 
 fn fd_fdstat_get(mut caller: Caller<'_, State>, fd: i32, result: u32) -> Result<i32> {

@@ -5,7 +5,7 @@ use wasmtime::{Caller, Linker, Result};
 use super::super::state::State;
 use super::memory::{self, OutOfBounds};
 use super::stdio::errno_of;
-use super::{Exit, charge, errno};
+use super::{Exit, breathe, charge, errno};
 
 const CLOCK_REALTIME: u32 = 0;
 const CLOCK_MONOTONIC: u32 = 1;
@@ -17,7 +17,9 @@ pub(super) fn add_to(linker: &mut Linker<State>, module: &str) -> Result<()> {
     })?;
     linker.func_wrap(module, "args_get", |_argv: i32, _buffer: i32| -> i32 { errno::SUCCESS })?;
     linker.func_wrap(module, "environ_sizes_get", environ_sizes_get)?;
-    linker.func_wrap(module, "environ_get", environ_get)?;
+    linker.func_wrap_async(module, "environ_get", |caller: Caller<'_, State>, (pointers, buffer): (u32, u32)| {
+        Box::new(environ_get(caller, pointers, buffer))
+    })?;
     linker.func_wrap(module, "clock_res_get", |caller: Caller<'_, State>, clock: u32, result: u32| {
         // Times come in microseconds.
         put_time(caller, if clock <= CLOCK_THREAD_CPUTIME { Some(1_000) } else { None }, result)
@@ -35,7 +37,12 @@ pub(super) fn add_to(linker: &mut Linker<State>, module: &str) -> Result<()> {
     })?;
     linker.func_wrap(module, "proc_exit", |status: i32| -> Result<()> { Err(Exit(status).into()) })?;
     linker.func_wrap(module, "proc_raise", |_signal: i32| -> i32 { errno::NOTSUP })?;
-    linker.func_wrap(module, "sched_yield", || -> i32 { errno::SUCCESS })?;
+    linker.func_wrap_async(module, "sched_yield", |mut caller: Caller<'_, State>, (): ()| {
+        Box::new(async move {
+            breathe(&mut caller, YIELD_WORK).await?;
+            Ok(errno::SUCCESS)
+        })
+    })?;
     Ok(())
 }
 
@@ -72,10 +79,13 @@ fn environ_sizes_get(caller: Caller<'_, State>, count: u32, bytes: u32) -> Resul
     put_two(caller, count, entries, bytes, u32::try_from(size).unwrap_or(u32::MAX))
 }
 
-fn environ_get(mut caller: Caller<'_, State>, pointers: u32, buffer: u32) -> Result<i32> {
+async fn environ_get(mut caller: Caller<'_, State>, pointers: u32, buffer: u32) -> Result<i32> {
     let memory = memory::of(&mut caller)?;
     let (data, state) = memory.data_and_store_mut(&mut caller);
-    Ok(errno_of(put_environment(data, &state.environment, pointers, buffer)))
+    let bytes: usize = state.environment.iter().map(|(key, value)| key.len() + value.len()).sum();
+    let result = put_environment(data, &state.environment, pointers, buffer);
+    breathe(&mut caller, bytes as u64).await?;
+    Ok(errno_of(result))
 }
 
 fn put_environment(
@@ -96,25 +106,26 @@ fn put_environment(
     Ok(())
 }
 
-/// Random bytes that are made before others get their turn.
-const RANDOM_CHUNK_BYTES: u32 = 256 << 10;
+/// What a guest that yields counts as host work: it has said that it can wait.
+const YIELD_WORK: u64 = 100_000;
 
-/// Random bytes fit for keys, at one instruction each: the guest chooses how much work this is.
+/// Random bytes that are made at once.
+const RANDOM_CHUNK_BYTES: u32 = 64 << 10;
+
+/// Random bytes fit for keys, at one instruction each: as much as filling memory costs.
 async fn random_get(mut caller: Caller<'_, State>, mut buffer: u32, mut length: u32) -> Result<i32> {
     charge(&mut caller, length)?;
     let memory = memory::of(&mut caller)?;
     loop {
         let chunk = length.min(RANDOM_CHUNK_BYTES);
         let (data, state) = memory.data_and_store_mut(&mut caller);
-        match memory::slice_mut(data, buffer, chunk) {
-            Ok(bytes) => state.env().random().fill_secret(bytes),
-            Err(OutOfBounds) => return Ok(errno::FAULT),
-        }
+        let filled = memory::slice_mut(data, buffer, chunk).map(|bytes| state.env().random().fill_secret(bytes));
+        breathe(&mut caller, u64::from(chunk)).await?;
         length -= chunk;
-        if length == 0 {
-            return Ok(errno::SUCCESS);
+        if length == 0 || filled.is_err() {
+            return Ok(errno_of(filled));
         }
-        buffer += chunk;
-        tokio::task::yield_now().await;
+        // Within memory, because this chunk was, and one is left.
+        buffer = buffer.saturating_add(chunk);
     }
 }
