@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{Project, output, repository};
+use crate::support::{Project, mu, output, repository};
 
 /// The reference is a list of commands and their output: it is checked, and rewritten with `TRYCMD=overwrite`.
 #[test]
@@ -69,9 +69,21 @@ fn the_doctor_answers_programs_too() {
     let told = output(project.path(), &["doctor", "--output", "json"]);
     let findings: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
     let names: Vec<_> = findings.as_array().unwrap().iter().map(|finding| finding["name"].as_str().unwrap()).collect();
-    for name in ["cargo", "wasm32-wasip1", "gateway port", "open files", "mu.yaml"] {
+    for name in ["cargo", "wasm32-wasip1", "gateway port", "open files", "certificates", "mu.yaml"] {
         assert!(names.contains(&name), "{name} in {names:?}");
     }
+}
+
+#[test]
+fn the_doctor_finds_missing_certificates() {
+    let project = Project::empty();
+    project.write("none.pem", "");
+    let mut command = mu(project.path(), &["doctor"]);
+    let told = command.env_remove("SSL_CERT_DIR").env("SSL_CERT_FILE", "none.pem").output().unwrap();
+    // Only functions that send requests to https addresses need them.
+    let text = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(text.lines().any(|line| line.starts_with("optional") && line.contains("certificates")), "{text}");
+    assert!(text.contains("SSL_CERT_FILE"), "{text}");
 }
 
 #[test]

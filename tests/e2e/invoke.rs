@@ -65,6 +65,30 @@ fn a_running_project_answers_with_what_it_serves() {
 }
 
 #[test]
+fn variables_for_functions_that_a_running_project_ignores_are_told() {
+    let project = Project::of_module(&answers("served"));
+    let warned = || {
+        let called = mu(project.path(), &["invoke", "f.f"]).env("MU_FN_A", "1").env("MU_FN_B", "2").output().unwrap();
+        let (out, err) = texts(&called);
+        assert_eq!((called.status.code(), out.as_str()), (Some(0), "served"), "{err}");
+        err.contains("warning: MU_FN_A, MU_FN_B had no effect")
+    };
+    assert!(!warned());
+    let _running = Running::start(&project);
+    assert!(warned());
+    assert!(!texts(&output(project.path(), &["invoke", "f.f"])).1.contains("warning"));
+}
+
+#[test]
+fn a_machine_without_certificates_runs_functions() {
+    let project = Project::of_module(&answers("fine"));
+    project.write("none.pem", "");
+    let mut command = mu(project.path(), &["invoke", "f.f"]);
+    let called = command.env_remove("SSL_CERT_DIR").env("SSL_CERT_FILE", "none.pem").output().unwrap();
+    assert_eq!(texts(&called).0, "fine", "{}", texts(&called).1);
+}
+
+#[test]
 fn a_socket_that_a_killed_run_left_is_no_obstacle() {
     let project = Project::of_module(&answers("fine"));
     Running::start(&project).kill();

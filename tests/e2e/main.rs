@@ -9,6 +9,7 @@ mod bad_places;
 mod command_line;
 mod examples;
 mod functions;
+mod greedy;
 mod init;
 mod invoke;
 mod overrides;

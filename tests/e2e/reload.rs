@@ -49,6 +49,23 @@ fn a_changed_manifest_is_followed() {
 }
 
 #[test]
+fn routes_that_change_are_told_again() {
+    let project = Project::of_module(&answers("first"));
+    let running = Running::start_with(&project, &[]);
+    project.write("f.wasm", answers("second"));
+    reloaded(&running);
+    project.replace("mu.yaml", "    endpoints:\n", "    endpoints:\n      /other: { put: f.f }\n");
+    let has_other = |addresses: &serde_json::Value| addresses["routes"].to_string().contains("/test/web/other");
+    let told = running.event("ready with the new route", |event| event["event"] == "ready" && has_other(event));
+    let line = running.said("/test/web/other");
+    assert!(line.contains("curl -X PUT -H 'content-type: application/json' --data '{}' "), "{line}");
+    let written: serde_json::Value = serde_json::from_str(&project.read("addresses.json")).unwrap();
+    assert_eq!((&written["routes"], &written["gateway"]), (&told["routes"], &told["gateway"]));
+    // The first reload changed nothing about them.
+    assert_eq!(running.events(|event| event["event"] == "ready").len(), 2);
+}
+
+#[test]
 fn a_failed_build_keeps_the_old_version_and_shows_why() {
     let project = project();
     let running = Running::start_with(&project, &[]);

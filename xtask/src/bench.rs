@@ -50,19 +50,18 @@ pub(crate) fn run(options: Options) -> Outcome {
 
 /// Builds `mu` and `mu-bench`, and returns the folder they are in.
 fn build(root: &Path, options: Options) -> Outcome<PathBuf> {
-    let mut command = process::cargo();
-    command.args(["build", "--package", "mu", "--package", "mu-bench"]).current_dir(root);
-    if !options.quick {
-        command.arg("--release");
+    if options.quick {
+        return process::development_build();
     }
-    process::run_as_talk(&mut command)?;
-    Ok(repository::target_folder().join(if options.quick { "debug" } else { "release" }))
+    // All members, so that what `cargo build --release` has compiled is used again.
+    process::run_as_talk(process::cargo().args(["build", "--workspace", "--release"]).current_dir(root))?;
+    Ok(repository::target_folder().join("release"))
 }
 
 fn build_time(root: &Path) -> Outcome<Row> {
     let target = tempfile::tempdir().doing("creating a temporary folder")?;
     let mut command = process::cargo();
-    command.args(["build", "--release", "--package", "mu"]).current_dir(root).env("CARGO_TARGET_DIR", target.path());
+    command.args(["build", "--release"]).current_dir(root).env("CARGO_TARGET_DIR", target.path());
     let start = Instant::now();
     process::run_as_talk(&mut command)?;
     let minutes = start.elapsed().as_secs_f64() / 60.0;

@@ -1,7 +1,8 @@
 //! What continuous integration runs, in one command that a contributor can run as well.
 //!
-//! The order is by price: what fails fastest comes first. Steps that compile share their results: clippy and the docs
-//! the checked metadata, the two test runs and the benches' smoke the development build.
+//! The order is by price: what fails fastest comes first. Steps share what they compile, so that the engine is compiled
+//! once to be checked and once to be run. That holds as long as they see the same features of it: all members, and with
+//! the dependencies of tests, which is what `--all-targets`, `--examples` and `--tests` are for where no test is run.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -9,20 +10,25 @@ use std::time::{Duration, Instant};
 use crate::bench;
 use crate::failure::{Failure, Outcome};
 use crate::guests;
+use crate::outside;
 use crate::wasm_toolchain::{self, Force};
 use crate::{process, repository, tidy};
 
 type Step = (&'static str, fn() -> Outcome);
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 12] = [
     ("format", || cargo(&["fmt", "--all", "--check"])),
     ("tidy", || tidy::run(&repository::root())),
     ("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
-    ("test", || cargo(&["test"])),
-    ("test of the tasks", || cargo(&["test", "--package", "xtask"])),
     ("documentation", documentation),
+    // The command of the README.
+    ("test", || cargo(&["test"])),
+    ("test of xtask", || cargo(&["test", "--package", "xtask"])),
+    ("test of the examples' functions", outside::test_examples),
+    ("check of the fuzz targets", outside::check_fuzz_targets),
     ("wasm toolchain", || wasm_toolchain::install(None, Force::No).map(drop)),
     ("test with rebuilt guests", || guests::run(guests::Mode::Check)),
+    ("new projects", outside::check_new_projects),
     ("smoke of the benches", || bench::run(bench::Options { quick: true, build_time: false })),
 ];
 
@@ -55,7 +61,7 @@ fn report(times: &[(&str, Duration)]) {
 }
 
 fn documentation() -> Outcome {
-    let mut command = command(&["doc", "--workspace", "--no-deps"]);
+    let mut command = command(&["doc", "--workspace", "--no-deps", "--lib", "--bins", "--examples"]);
     process::run(command.env("RUSTDOCFLAGS", "-D warnings"))
 }
 

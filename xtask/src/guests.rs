@@ -77,7 +77,7 @@ fn compare_and_test(root: &Path, compiler: &Compiler, before: &Snapshot, built: 
         return Err(Failure::new(format!("{} is checked in, but no source builds it", module.display()))
             .hint("remove it, or add its source to guests/"));
     }
-    // The same command as without, so that nothing but the modules differs, and nothing else is compiled anew.
+    // What the modules do not touch was tested without them; nothing but the modules differs.
     let mut test = process::cargo();
     process::run(compiler.name_to_mu(test.arg("test").current_dir(root)))
         .map_err(|_| Failure::new("the tests fail with modules rebuilt from source"))
@@ -96,13 +96,13 @@ fn guest_projects(root: &Path) -> Outcome<Vec<PathBuf>> {
 }
 
 /// Folders of examples, relative to the root: those with a `mu.yaml`.
-fn examples(root: &Path) -> Outcome<Vec<PathBuf>> {
+pub(crate) fn examples(root: &Path) -> Outcome<Vec<PathBuf>> {
     let manifests = below(root, "examples")?.into_iter().filter(|file| file.ends_with("mu.yaml"));
     Ok(manifests.filter_map(|file| file.parent().map(Path::to_owned)).collect())
 }
 
 /// Source files below a folder of the root, relative to the root; none if there is no such folder.
-fn below(root: &Path, folder: &str) -> Outcome<Vec<PathBuf>> {
+pub(crate) fn below(root: &Path, folder: &str) -> Outcome<Vec<PathBuf>> {
     if !root.join(folder).is_dir() {
         return Ok(Vec::new());
     }

@@ -7,6 +7,7 @@ mod bench;
 mod ci;
 mod failure;
 mod guests;
+mod outside;
 mod process;
 mod repository;
 mod tidy;
@@ -40,6 +41,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Make a project from every template of `mu init`, build it and run its tests.
+    InitCheck,
     /// Measure, and print one table: ours, the peer's, their ratio and the goal.
     Bench {
         /// Compile and run everything once, without the peer; proves nothing but that it works.
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(),
         Task::Guests { check: false } => guests::run(guests::Mode::Install),
         Task::Guests { check: true } => guests::run(guests::Mode::Check),
+        Task::InitCheck => outside::check_new_projects(),
         Task::Bench { quick, build_time } => bench::run(bench::Options { quick, build_time }),
         Task::Tidy => tidy::run(&repository::root()),
         Task::WasmToolchain { prefix, force } => install_wasm_toolchain(prefix, force),

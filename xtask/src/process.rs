@@ -5,10 +5,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::failure::{Failure, Outcome};
+use crate::repository;
 
 /// `cargo`, the one that runs us if there is one, so that a named toolchain stays the same below.
 pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Builds every program of the workspace for development, and returns the folder they are in. The tests are named
+/// because features are chosen with their dependencies in mind: without, a second engine would be compiled.
+pub(crate) fn development_build() -> Outcome<PathBuf> {
+    run_as_talk(cargo().args(["build", "--workspace", "--bins", "--tests"]).current_dir(repository::root()))?;
+    Ok(repository::target_folder().join("debug"))
 }
 
 /// Runs a command to its end with our own input and output; a non-zero status is a failure.

@@ -14,6 +14,7 @@ mod services;
 mod texts;
 mod tree;
 mod vendors;
+mod workspace_dependencies;
 
 use std::path::Path;
 
@@ -42,6 +43,7 @@ fn check(tree: &Tree) -> Outcome<Vec<Finding>> {
     findings.extend(edges::check(&members));
     findings.extend(vendors::check(&members));
     findings.extend(members::check(tree, &members));
+    findings.extend(workspace_dependencies::check(tree, &members)?);
     findings.extend(rust_files::check(tree));
     findings.extend(services::check(tree));
     findings.extend(texts::check(tree));

@@ -110,6 +110,12 @@ impl<'p> Running<'p> {
         self.stdout.wait_for(what, |line| Some(parsed(line)).filter(&wanted))
     }
 
+    /// The events of standard output so far of which `wanted` holds.
+    pub(crate) fn events(&self, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let text = self.stdout.text();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).filter(wanted).collect()
+    }
+
     /// Waits for a line of standard error that contains `text`.
     pub(crate) fn said(&self, text: &str) -> String {
         self.stderr.wait_for(text, |line| line.contains(text).then(|| line.to_owned()))
@@ -167,10 +173,12 @@ impl Lines {
     fn wait_for<T>(&self, what: &str, wanted: impl Fn(&str) -> Option<T>) -> T {
         let deadline = Instant::now() + DEADLINE;
         let mut state = self.lock();
+        let mut seen = 0;
         loop {
-            if let Some(found) = state.0.iter().find_map(|line| wanted(line)) {
+            if let Some(found) = state.0[seen..].iter().find_map(|line| wanted(line)) {
                 return found;
             }
+            seen = state.0.len();
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero() && !state.1, "no {what} among:\n{}", state.0.join("\n"));
             state = self.changed.wait_timeout(state, left).unwrap().0;

@@ -34,8 +34,7 @@ pub(super) fn examples(compiler: &Compiler, root: &Path, examples: &[PathBuf]) -
     if examples.is_empty() {
         return Ok(());
     }
-    process::run_as_talk(process::cargo().args(["build", "--package", "mu"]).current_dir(root))?;
-    let mu = repository::target_folder().join("debug/mu");
+    let mu = process::development_build()?.join("mu");
     for example in examples {
         eprintln!("building {}", example.display());
         let mut command = Command::new(&mu);

@@ -7,6 +7,7 @@ use std::fmt;
 pub(super) enum Rule {
     Edge,
     Vendor,
+    UnusedDependency,
     Lints,
     CrateDoc,
     FileLength,

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::finding::{Finding, Rule};
@@ -47,6 +48,8 @@ pub(super) struct Dependency {
     /// The package's name, not what it is renamed to.
     pub(super) name: String,
     pub(super) line: usize,
+    /// Whether the version stands in the workspace's table.
+    pub(super) is_inherited: bool,
 }
 
 pub(super) struct Member {
@@ -129,12 +132,14 @@ fn collect_dependencies(table: &DeTable<'_>, text: &str, found: &mut Vec<Depende
     for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
         let Some(dependencies) = table.get(kind).and_then(|value| value.get_ref().as_table()) else { continue };
         for (key, value) in dependencies {
-            let renamed = match value.get_ref() {
-                DeValue::Table(details) => details.get("package").and_then(|name| name.get_ref().as_str()),
+            let detail = |name: &str| match value.get_ref() {
+                DeValue::Table(details) => details.get(name).map(Spanned::get_ref),
                 _ => None,
             };
+            let renamed = detail("package").and_then(DeValue::as_str);
             let name = renamed.unwrap_or(key.get_ref()).to_owned();
-            found.push(Dependency { name, line: line_of(text, key.span()) });
+            let is_inherited = detail("workspace").and_then(DeValue::as_bool) == Some(true);
+            found.push(Dependency { name, line: line_of(text, key.span()), is_inherited });
         }
     }
 }
@@ -152,11 +157,11 @@ fn place(folder: &str) -> Outcome<Place> {
     }
 }
 
-fn line_of(text: &str, span: Range<usize>) -> usize {
+pub(super) fn line_of(text: &str, span: Range<usize>) -> usize {
     text[..span.start].matches('\n').count() + 1
 }
 
-fn parse<'text>(path: &str, text: &'text str) -> Outcome<DeTable<'text>> {
+pub(super) fn parse<'text>(path: &str, text: &'text str) -> Outcome<DeTable<'text>> {
     let parsed = DeTable::parse(text).map_err(|cause| Failure::new(format!("reading {path}: {cause}")))?;
     Ok(parsed.into_inner())
 }

@@ -2,12 +2,12 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::failure::EXIT_CODES;
+use crate::failure::AFTER_HELP;
 use crate::{build, completions, doctor, init, invoke, run};
 
 /// A serverless cloud in one binary: run functions, tables, boxes and HTTP routes on your machine.
 #[derive(Parser, Debug)]
-#[command(name = "mu", version, arg_required_else_help = true, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "mu", version, arg_required_else_help = true, after_help = AFTER_HELP, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -23,8 +23,14 @@ pub(crate) enum Cause {
     FunctionFailed,
 }
 
-/// The last section of `mu help`.
-pub(crate) const EXIT_CODES: &str = "\
+/// The last sections of `mu help`.
+pub(crate) const AFTER_HELP: &str = "\
+Environment:
+  MU_FN_NAME         sets the variable NAME of every function, for mu run and mu invoke only
+  MU_LOG             what the node says about itself on standard error, such as `info` or
+                     `mu_gateway=debug,warn` [default: warn]
+  MU_WASM_TOOLCHAIN  a folder whose bin/rustc builds for wasm32-wasip1, instead of the installed one
+
 Exit codes:
     0  success
     1  something failed; the message says what
@@ -138,7 +144,7 @@ mod tests {
         for cause in
             [Cause::Failed, Cause::Manifest, Cause::Build, Cause::Start, Cause::Rejected, Cause::FunctionFailed]
         {
-            assert!(EXIT_CODES.contains(&format!("\n    {}  ", cause.code())), "{cause:?}");
+            assert!(AFTER_HELP.contains(&format!("\n    {}  ", cause.code())), "{cause:?}");
         }
     }
 }

@@ -24,14 +24,15 @@ pub(crate) use crate::invoke::perform::perform;
 use crate::local_node;
 use crate::project::{self, Project};
 use crate::report::Tap;
-use crate::run::Version;
-use crate::terminal;
+use crate::run::{OVERRIDE_PREFIX, Version, overrides};
+use crate::terminal::{self, BOLD, YELLOW};
 
 /// Call one handler and print its answer
 ///
 /// The body goes to standard output; the status, the headers, the function's log and what the call used go to standard
 /// error. When `mu run` serves the project, the call runs there, on what is served; otherwise the project is built and
-/// the call runs on the data that `mu run` would use. Exits with 6 when the status is 400 to 499, and with 7 when it is
+/// the call runs on the data that `mu run` would use. Variables MU_FN_NAME of the shell count only when no `mu run`
+/// serves the project: it has its own. Exits with 6 when the status is 400 to 499, and with 7 when it is
 /// 500 or more or the function failed.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
@@ -78,10 +79,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let project = Project::find(&arguments.dir)?;
     let manifest = project.load()?;
     check_function(&manifest, &arguments.handler)?;
-    let question = arguments.question(&manifest)?;
+    let (question, overrides) = (arguments.question(&manifest)?, overrides()?);
     let data_dir = project.data_dir(arguments.data_dir.as_deref());
     let reply = match remote::ask(&data_dir, &question)? {
-        Some(reply) => reply,
+        Some(reply) => {
+            if let Some(ignored) = ignored(overrides.keys()) {
+                terminal::say(ignored);
+            }
+            reply
+        }
         None => {
             let egress = local_node::egress(arguments.allow_private_network);
             call_here(&project, &manifest, &data_dir, egress, question)?
@@ -119,6 +125,14 @@ fn body(data: Option<&str>) -> Result<Vec<u8>, Failure> {
             None => Ok(data.as_bytes().to_vec()),
         },
     }
+}
+
+/// The warning that `overrides` had no effect on a call in a `mu run`; `None` without any.
+fn ignored<'a>(overrides: impl Iterator<Item = &'a String>) -> Option<String> {
+    let names: Vec<_> = overrides.map(|name| format!("{OVERRIDE_PREFIX}{name}")).collect();
+    let names = Some(names.join(", ")).filter(|names| !names.is_empty())?;
+    let why = "the call ran in the `mu run` that serves the project; set it in that one's shell, or stop it";
+    Some(format!("{YELLOW}warning{YELLOW:#}{BOLD}:{BOLD:#} {names} had no effect: {why}"))
 }
 
 fn check_function(manifest: &Manifest, handler: &HandlerRef) -> Result<(), Failure> {

@@ -12,6 +12,7 @@ use crate::failure::{Cause, Failure};
 use crate::project::Project;
 use crate::report::Tap;
 use crate::run::Version;
+use crate::terminal::Progress;
 
 /// Where functions may send HTTP requests, as `--allow-private-network` says.
 pub(crate) const fn egress(allow_private_network: bool) -> EgressPolicy {
@@ -36,7 +37,10 @@ pub(crate) fn start(project: &Project, data_dir: &Path, egress: EgressPolicy, ta
 
 /// Puts a version into service.
 pub(crate) async fn deploy(node: &Node, version: Version) -> Result<(), Failure> {
+    // The first time, this compiles the modules to machine code; later ones find that in the cache.
+    let progress = Progress::where_watched("Compiling modules".to_owned());
     let deployed = node.deploy(version.into_params()).await;
+    drop(progress);
     deployed.map(drop).map_err(|error| match &error {
         DeployError::Load { function, source } => {
             let failure = Failure::from_error(Cause::Build, format!("function `{function}` cannot run"), source);
@@ -55,6 +59,6 @@ pub(crate) fn start_failure(error: &StartError) -> Failure {
         StartError::Tables(_) | StartError::Boxes(_) | StartError::Key(_) => {
             failure.hint("the data was left as it is; `--data-dir` keeps other data elsewhere")
         }
-        StartError::HttpClient(_) | StartError::Engine(_) => failure.hint("`mu doctor` looks at what the engine needs"),
+        StartError::Engine(_) => failure.hint("`mu doctor` looks at what the engine needs"),
     }
 }

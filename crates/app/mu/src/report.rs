@@ -1,6 +1,7 @@
 //! One line per call, and the functions' own lines: on standard output, for people or for programs.
 
 pub(crate) mod json;
+mod queue;
 mod tap;
 mod text;
 
@@ -14,12 +15,9 @@ use mu_invoke::{Receipt, ReceiptSink};
 use mu_telemetry::{LogRecord, LogSink};
 
 pub(crate) use crate::report::json::Event;
+use crate::report::queue::Queue;
 pub(crate) use crate::report::tap::{Captured, Tap};
 pub(crate) use crate::report::text::{Text, megabyte_instructions, with_unit};
-
-/// The most entries that wait to be written; when more come, standard output is too slow, and they are counted and
-/// dropped. At a few hundred bytes each, some megabytes.
-const WAITING_MAX: usize = 16_384;
 
 /// How long entries are gathered before they are written together. A function's lines and the line of its call mostly
 /// arrive within this time, and under load it saves a wake-up and a write per call.
@@ -51,13 +49,6 @@ pub(crate) struct Reporter {
 struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
-}
-
-#[derive(Default)]
-struct Queue {
-    entries: Vec<Entry>,
-    dropped: u64,
-    is_closed: bool,
 }
 
 impl Reporter {
@@ -92,12 +83,8 @@ impl Reporter {
 
     fn push(&self, entry: Entry) {
         let mut queue = self.shared.lock();
-        if queue.entries.len() == WAITING_MAX {
-            queue.dropped += 1;
-            return;
-        }
-        let was_empty = queue.entries.is_empty();
-        queue.entries.push(entry);
+        let was_empty = queue.is_empty();
+        queue.push(entry);
         drop(queue);
         if was_empty {
             self.shared.wake.notify_one();
@@ -144,7 +131,7 @@ impl Shared {
 
     /// Waits for entries, and for those that belong to them.
     fn gather(&self) -> (Vec<Entry>, u64, bool) {
-        let is_waiting = |queue: &mut Queue| queue.entries.is_empty() && !queue.is_closed;
+        let is_waiting = |queue: &mut Queue| queue.is_empty() && !queue.is_closed;
         let queue = self.wake.wait_while(self.lock(), is_waiting).unwrap_or_else(PoisonError::into_inner);
         if !queue.is_closed {
             drop(queue);
@@ -153,7 +140,8 @@ impl Shared {
             drop(queue);
         }
         let mut queue = self.lock();
-        (std::mem::take(&mut queue.entries), std::mem::take(&mut queue.dropped), queue.is_closed)
+        let (entries, dropped) = queue.take();
+        (entries, dropped, queue.is_closed)
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

@@ -19,9 +19,10 @@ use crate::failure::{Cause, Failure};
 use crate::local_node;
 use crate::project::Project;
 use crate::report::{Event, Output, Reporter, Tap};
-use crate::run::announce::Announcement;
+use crate::run::announce::Announcer;
 use crate::run::door::Door;
 use crate::run::follow::Session;
+pub(crate) use crate::run::overrides::{PREFIX as OVERRIDE_PREFIX, overrides};
 pub(crate) use crate::run::version::Version;
 use crate::terminal;
 
@@ -47,7 +48,7 @@ pub(crate) struct Arguments {
     /// Where tables and boxes are kept [default: .mu/data in the project]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Write the addresses to this file as JSON once requests are served
+    /// Write the addresses to this file as JSON once requests are served, and again when they change
     #[arg(long, value_name = "FILE")]
     addresses: Option<PathBuf>,
     /// Serve what is there now, whatever changes
@@ -82,11 +83,11 @@ async fn serve(arguments: &Arguments, project: Project, version: Version) -> Res
     let gateway = node.listen(arguments.gateway).map_err(|e| local_node::start_failure(&e))?;
     let mut session = Session::start(project, Arc::clone(&node), version).await?;
     let door = Door::open(&data_dir, Arc::clone(&node), tap)?;
-    let announcement = Announcement::new(session.stack_id(), session.stack(), gateway.address());
+    let mut announcer = Announcer::new(gateway.address(), arguments.addresses.as_deref(), &reporter);
     node.serve(gateway);
-    announcement.publish(arguments.addresses.as_deref(), &reporter)?;
+    announcer.announce(session.stack_id(), session.stack())?;
     tokio::select! {
-        () = session.follow(&reporter), if !arguments.no_watch => {}
+        () = session.follow(&mut announcer, &reporter), if !arguments.no_watch => {}
         () = signals.received() => {}
     }
     terminal::say("Finishing the requests under way; Ctrl-C again ends at once");

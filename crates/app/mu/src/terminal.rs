@@ -43,7 +43,14 @@ pub(crate) struct Progress(Option<ProgressBar>);
 impl Progress {
     pub(crate) fn start(title: String) -> Self {
         if !std::io::stderr().is_terminal() {
-            say(title);
+            say(&title);
+        }
+        Self::where_watched(title)
+    }
+
+    /// One that writes nothing where nobody watches: for what mostly takes no time.
+    pub(crate) fn where_watched(title: String) -> Self {
+        if !std::io::stderr().is_terminal() {
             return Self(None);
         }
         let style = ProgressStyle::with_template("{spinner:.cyan} {prefix} {msg:.dim} {elapsed:.dim}");

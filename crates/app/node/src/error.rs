@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use mu_db::KvError;
 use mu_gateway::BindError;
-use mu_runtime::HttpClientError;
 use mu_storage::{BlobError, RootKeyError};
 
 /// Why a node cannot start. The messages name the directory or address, and what to do.
@@ -28,9 +27,6 @@ pub enum StartError {
     /// The key that encrypts the boxes cannot be used.
     #[error("{0}")]
     Key(#[from] RootKeyError),
-    /// The functions' HTTP client cannot be set up.
-    #[error("setting up the HTTP client of functions: {0}")]
-    HttpClient(#[from] HttpClientError),
     /// The engine cannot start.
     #[error(transparent)]
     Engine(#[from] mu_runtime::StartError),

@@ -63,7 +63,7 @@ impl Node {
         let blobs = FsBlobs::open(&config.data_dir.join("boxes"))?;
         // The one TLS implementation of the process; an earlier node of the same process has installed it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = HttpClient::new(config.egress)?;
+        let http = HttpClient::new(config.egress);
         let engine = WasmEngine::start(env.clone(), &WasmConfig::new(config.cache_dir.join("modules")), http)?;
         let invoker = Arc::new(Invoker::new(Parts {
             env: env.clone(),

@@ -15,6 +15,12 @@ pub use self::mem::MemBlobs;
 
 /// Longest key of a blob, in bytes. A key has at least one byte.
 pub const BLOB_KEY_BYTES_MAX: usize = 2048;
+/// Most parts of a key: one more than it has slashes. Each may become a directory of its own.
+pub const BLOB_KEY_PARTS_MAX: usize = 40;
+/// Longest path of a key below its store, in bytes. What the operating system allows is 4095 bytes with the store's own
+/// path, for which this leaves room. ASCII letters that are not capitals, digits, `_`, `-` and `/` take one byte in a
+/// path, other bytes three; each part takes six more, and so do each 80 bytes.
+pub const BLOB_PATH_BYTES_MAX: usize = 3584;
 
 /// A store of blobs, named by UTF-8 keys, listed in the order of their bytes.
 ///
@@ -77,5 +83,25 @@ pub struct BlobInfo {
 
 /// Checks the limits of the port. Every adapter asks this before anything else.
 fn check_key(key: &str) -> Result<(), BlobError> {
-    if (1..=BLOB_KEY_BYTES_MAX).contains(&key.len()) { Ok(()) } else { Err(BlobError::InvalidKey { bytes: key.len() }) }
+    if key.is_empty() {
+        return Err(BlobError::InvalidKey { size: 0, limit: BLOB_KEY_BYTES_MAX, unit: "bytes" });
+    }
+    for (size, limit, unit) in [
+        (key.len(), BLOB_KEY_BYTES_MAX, "bytes"),
+        (parts(key), BLOB_KEY_PARTS_MAX, PARTS),
+        (fs::path_bytes(key), BLOB_PATH_BYTES_MAX, "bytes of path"),
+    ] {
+        if size > limit {
+            return Err(BlobError::InvalidKey { size, limit, unit });
+        }
+    }
+    Ok(())
+}
+
+/// What messages call [`parts`].
+pub(crate) const PARTS: &str = "parts between slashes";
+
+/// The parts of a key, empty ones included.
+pub(crate) fn parts(key: &str) -> usize {
+    key.split('/').count()
 }

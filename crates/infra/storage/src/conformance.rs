@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{BLOB_KEY_BYTES_MAX, BlobError, Blobs};
+use crate::{BLOB_KEY_BYTES_MAX, BLOB_KEY_PARTS_MAX, BLOB_PATH_BYTES_MAX, BlobError, Blobs};
 
 /// Runs every rule against `blobs`.
 ///
@@ -136,17 +136,37 @@ async fn keys_are_independent(blobs: &dyn Blobs) {
 }
 
 async fn keys_have_limits(blobs: &dyn Blobs) {
+    let blobs_before = keys(blobs, "", None, 10).await.len();
     let longest = format!("g/{}", "g".repeat(BLOB_KEY_BYTES_MAX - 2));
     put(blobs, &longest, "1").await;
     assert_eq!(content(blobs, &longest).await.as_deref(), Some(&b"1"[..]));
     assert_eq!(keys(blobs, &longest, None, 2).await, [&longest[..]]);
     blobs.delete(&longest).await.expect("deleting succeeds");
-    for key in ["", &(longest + "g")] {
-        let invalid = Err(BlobError::InvalidKey { bytes: key.len() });
-        assert_eq!(blobs.put(key, Bytes::new()).await, invalid);
-        assert_eq!(blobs.delete(key).await, invalid);
-        assert_eq!(blobs.open(key).await.map(|_| ()), invalid);
+    let deepest = "/".repeat(BLOB_KEY_PARTS_MAX - 1);
+    // Each byte takes three in a path, and six more for each 80 and for the first.
+    let widest = "G".repeat((BLOB_PATH_BYTES_MAX - 50) / 3 * 40 / 41);
+    for key in [&deepest, &widest] {
+        put(blobs, key, "1").await;
+        assert_eq!(keys(blobs, key, None, 2).await, [&key[..]]);
+        blobs.delete(key).await.expect("deleting succeeds");
     }
+    let many = "/".repeat(BLOB_KEY_BYTES_MAX);
+    for (key, limit) in [
+        ("", BLOB_KEY_BYTES_MAX),
+        (&(longest + "g"), BLOB_KEY_BYTES_MAX),
+        (&(deepest + "/"), BLOB_KEY_PARTS_MAX),
+        (&many, BLOB_KEY_PARTS_MAX),
+        (&widest.repeat(2)[..BLOB_PATH_BYTES_MAX / 3], BLOB_PATH_BYTES_MAX),
+    ] {
+        let refusals = [blobs.put(key, Bytes::new()).await, blobs.delete(key).await, blobs.open(key).await.map(|_| ())];
+        for refusal in refusals {
+            assert!(matches!(refusal, Err(BlobError::InvalidKey { limit: l, .. }) if l == limit), "{key}: {refusal:?}");
+        }
+        if !key.is_empty() {
+            assert_eq!(keys(blobs, key, None, 1).await, Vec::<String>::new(), "nothing begins with an impossible key");
+        }
+    }
+    assert_eq!(keys(blobs, "", None, 10).await.len(), blobs_before, "nothing is left of them");
 }
 
 async fn lists_are_ordered_and_continue(blobs: &dyn Blobs) {

@@ -13,6 +13,9 @@ pub mod conformance;
 pub mod format;
 mod root_key;
 
-pub use blobs::{BLOB_KEY_BYTES_MAX, BlobError, BlobInfo, BlobReader, BlobWriter, Blobs, FsBlobs, MemBlobs};
+pub use blobs::{
+    BLOB_KEY_BYTES_MAX, BLOB_KEY_PARTS_MAX, BLOB_PATH_BYTES_MAX, BlobError, BlobInfo, BlobReader, BlobWriter, Blobs,
+    FsBlobs, MemBlobs,
+};
 pub use boxes::{Boxes, ETag, Limits, ObjectInfo, ObjectMeta, ObjectReader, StackId, StorageError, StorageOps};
 pub use root_key::{RootKey, RootKeyError};

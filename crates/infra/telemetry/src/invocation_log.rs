@@ -8,6 +8,9 @@ use mu_env::{Env, InvocationId};
 
 use crate::{Level, LogRecord, LogSink, LogSource};
 
+/// What a line counts besides its text, in bytes: time, ids and names go with it, so that even empty lines fill a log.
+const LINE_BYTES: usize = 64;
+
 /// Writes the lines of one invocation to the node's [`LogSink`], and stops with a notice when the invocation has
 /// written more than its limit.
 pub struct InvocationLog {
@@ -22,7 +25,8 @@ pub struct InvocationLog {
 }
 
 impl InvocationLog {
-    /// A log for `invocation` of `function` in `stack`; at most `limit_bytes` of text reach `sink`.
+    /// A log for `invocation` of `function` in `stack`; at most `limit_bytes` reach `sink`, where each line
+    /// counts 64 bytes and its text.
     #[must_use]
     pub fn new(
         env: Env,
@@ -38,8 +42,9 @@ impl InvocationLog {
 
     /// Writes a line of the guest. Past the limit the line is dropped, and the first one dropped leaves a notice.
     pub fn write(&self, source: LogSource, level: Level, message: String) {
-        let written = self.written_bytes.fetch_add(message.len(), Ordering::Relaxed);
-        if written.saturating_add(message.len()) <= self.limit_bytes {
+        let line_bytes = message.len().saturating_add(LINE_BYTES);
+        let written = self.written_bytes.fetch_add(line_bytes, Ordering::Relaxed);
+        if written.saturating_add(line_bytes) <= self.limit_bytes {
             self.send(source, level, message);
         } else if !self.is_cut.swap(true, Ordering::Relaxed) {
             let notice = format!("log cut: this invocation wrote more than its limit of {} bytes", self.limit_bytes);
@@ -90,22 +95,22 @@ mod tests {
 
     #[test]
     fn a_log_is_cut_once_with_a_notice() {
-        let env = Env::simulated(1, Timestamp::from_micros(0));
-        let kept = Arc::new(Kept::default());
-        let id = env.new_invocation_id();
-        let log = InvocationLog::new(env, Arc::clone(&kept) as Arc<dyn LogSink>, id, "s".into(), "f".into(), 10);
-        for _ in 0..4 {
-            log.write(LogSource::Function, Level::Info, "12345".to_owned());
+        let limit_bytes = 2 * (LINE_BYTES + 5);
+        // The fewer bytes a line has the more of them fit, but empty ones are limited as well.
+        for (line, fitting) in [("12345", 2), ("", 2), ("123456", 1)] {
+            let env = Env::simulated(1, Timestamp::from_micros(0));
+            let kept = Arc::new(Kept::default());
+            let (id, sink) = (env.new_invocation_id(), Arc::clone(&kept) as Arc<dyn LogSink>);
+            let log = InvocationLog::new(env, sink, id, "s".into(), "f".into(), limit_bytes);
+            for _ in 0..1000 {
+                log.write(LogSource::Function, Level::Info, line.to_owned());
+            }
+            log.write_runtime(Level::Error, "still heard".to_owned());
+            let notice = "log cut: this invocation wrote more than its limit of 138 bytes";
+            let mut expected = vec![(LogSource::Function, line); fitting];
+            expected.extend([(LogSource::Runtime, notice), (LogSource::Runtime, "still heard")]);
+            let kept = kept.0.lock().unwrap();
+            assert_eq!(kept.iter().map(|(s, m)| (*s, m.as_str())).collect::<Vec<_>>(), expected);
         }
-        log.write_runtime(Level::Error, "still heard".to_owned());
-        let notice = "log cut: this invocation wrote more than its limit of 10 bytes";
-        let expected = [
-            (LogSource::Function, "12345"),
-            (LogSource::Function, "12345"),
-            (LogSource::Runtime, notice),
-            (LogSource::Runtime, "still heard"),
-        ];
-        let kept = kept.0.lock().unwrap();
-        assert_eq!(kept.iter().map(|(s, m)| (*s, m.as_str())).collect::<Vec<_>>(), expected);
     }
 }

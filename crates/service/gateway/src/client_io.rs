@@ -1,4 +1,5 @@
-//! The socket of one client: watched, and cut when the client stops reading.
+//! The socket of one client: watched, and cut when nothing can be written to it for too long. Responses that the client
+//! does not take although its socket could are the business of `unread`.
 
 use std::io;
 use std::pin::Pin;

@@ -17,7 +17,8 @@ pub struct GatewayConfig {
     pub head_timeout: Duration,
     /// How long a client may pause inside a request's body.
     pub body_pause_max: Duration,
-    /// How long a client may leave a response unread before the connection is cut.
+    /// How long a client may leave a response unread before the connection is cut. Taking less than 8 KiB of what is
+    /// there counts as leaving it unread.
     pub write_pause_max: Duration,
     /// How long a connection is kept open without a request.
     pub keep_alive: Duration,

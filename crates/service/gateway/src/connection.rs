@@ -21,6 +21,13 @@ use crate::response::ResponseBody;
 use crate::service::Service;
 use crate::watch::{Activity, Order, UnderWay, Watch};
 
+/// What a client may send of one request's body before it is read, over HTTP/2.
+const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
+
+/// The same for all requests of a connection. With as many connections as there may be by default, 8192, clients can
+/// make the node hold 2 GiB in this way.
+const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
+
 /// The least size of the buffer in which a head is collected, given by the HTTP library.
 const HEADER_BYTES_MIN: u32 = 8192;
 
@@ -39,7 +46,12 @@ impl Connections {
         let mut protocols = auto::Builder::new(TrackedTasks(tasks));
         // No timer is given to HTTP/1: `Watch` limits the time for a head without one timer per request.
         protocols.http1().max_buf_size(header_bytes_max as usize);
-        protocols.http2().max_header_list_size(header_bytes_max).max_concurrent_streams(config.streams_max);
+        protocols
+            .http2()
+            .max_header_list_size(header_bytes_max)
+            .max_concurrent_streams(config.streams_max)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
         Self { protocols, service, watch, config }
     }
 

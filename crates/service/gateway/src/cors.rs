@@ -1,6 +1,6 @@
 //! Cross-origin requests: preflights answered, permissions stated on every response of the gateway.
 
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode};
 use mu_invoke::{CorsPolicy, HeaderRule, OriginRule};
 use mu_stack::MethodSet;
@@ -9,6 +9,16 @@ use crate::response::{ResponseBody, respond};
 
 const ANY: HeaderValue = HeaderValue::from_static("*");
 const TRUE: HeaderValue = HeaderValue::from_static("true");
+
+/// The headers that state permissions.
+const STATED: [HeaderName; 6] = [
+    header::ACCESS_CONTROL_ALLOW_ORIGIN,
+    header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+    header::ACCESS_CONTROL_EXPOSE_HEADERS,
+    header::ACCESS_CONTROL_ALLOW_METHODS,
+    header::ACCESS_CONTROL_ALLOW_HEADERS,
+    header::ACCESS_CONTROL_MAX_AGE,
+];
 
 /// Whether a request asks for permission rather than for a resource.
 pub(crate) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
@@ -41,14 +51,19 @@ pub(crate) fn preflight(policy: &CorsPolicy, request: &HeaderMap, allow: MethodS
     respond(StatusCode::NO_CONTENT, headers, ResponseBody::nothing())
 }
 
-/// States on a response what pages of the request's origin may do with it. The gateway's rules replace those that the
-/// function may have stated.
+/// Takes back what a function stated on its response: where the gateway has rules, they alone count.
+pub(crate) fn take_back(response: &mut HeaderMap) {
+    for name in STATED {
+        response.remove(name);
+    }
+}
+
+/// States on a response what pages of the request's origin may do with it.
 pub(crate) fn permit(policy: &CorsPolicy, origin: Option<HeaderValue>, response: &mut HeaderMap) {
     if matches!(policy.origins, OriginRule::Only(_)) {
         // Also without an origin: a cache must not give this response to another one.
         response.append(header::VARY, HeaderValue::from_static("origin"));
     }
-    response.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
     let Some(permitted) = origin.and_then(|origin| permitted(policy, origin)) else { return };
     response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, permitted);
     if policy.allows_credentials {

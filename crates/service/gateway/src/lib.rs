@@ -20,6 +20,7 @@ mod response;
 mod selection;
 mod server;
 mod service;
+mod unread;
 mod watch;
 
 pub use config::GatewayConfig;

@@ -12,6 +12,7 @@ use mu_invoke::Meter;
 use mu_pricing::Usage;
 use mu_runtime::{Body, BodyError};
 
+use crate::unread::Chunk;
 use crate::watch::UnderWay;
 
 /// The body of a response.
@@ -103,10 +104,10 @@ impl ResponseBody {
 }
 
 impl http_body::Body for ResponseBody {
-    type Data = Bytes;
+    type Data = Chunk;
     type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Chunk>, BodyError>>> {
         let frame = match &mut self.content {
             Content::Nothing => None,
             Content::Whole(data) => {
@@ -119,7 +120,8 @@ impl http_body::Body for ResponseBody {
         if let (Some(Ok(frame)), Some(traffic)) = (&frame, &mut self.traffic) {
             traffic.body_bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
         }
-        Poll::Ready(frame)
+        let under_way = &self.under_way;
+        Poll::Ready(frame.map(|frame| Ok(frame?.map_data(|data| Chunk::new(data, under_way.as_ref())))))
     }
 
     fn is_end_stream(&self) -> bool {

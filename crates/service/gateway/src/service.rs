@@ -71,7 +71,13 @@ impl Service {
                 Some(gateway) => {
                     let policy = gateway.cors().map(|policy| (policy, received.headers.get(header::ORIGIN).cloned()));
                     let mut response = match find_route(&deployment, gateway, &uri, address.rest, &received) {
-                        Step::Invoke(matched) => function::call(self, matched, received).await,
+                        Step::Invoke(matched) => {
+                            let mut response = function::call(self, matched, received).await;
+                            if policy.is_some() {
+                                cors::take_back(response.headers_mut());
+                            }
+                            response
+                        }
                         Step::Answered(response) => response,
                     };
                     if let Some((policy, origin)) = policy {

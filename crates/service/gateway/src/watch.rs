@@ -10,6 +10,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::config::GatewayConfig;
+use crate::unread::{Progress, Unread};
 
 /// What happens on one connection, and what it was told to do.
 #[derive(Debug, Default)]
@@ -26,6 +27,8 @@ pub(crate) struct Activity {
     /// Requests whose response is not yet written.
     under_way: AtomicU32,
     is_http2: AtomicBool,
+    /// What the client has not taken of its responses.
+    unread: Unread,
 }
 
 /// What a connection is told; later ones overrule earlier ones.
@@ -77,6 +80,11 @@ impl Activity {
         self.is_http2.load(Ordering::Relaxed)
     }
 
+    /// What the client has not taken of its responses.
+    pub(crate) fn unread(&self) -> &Unread {
+        &self.unread
+    }
+
     fn command(&self, order: Order) {
         self.order.fetch_max(order as u8, Ordering::SeqCst);
         fence(Ordering::SeqCst);
@@ -86,22 +94,37 @@ impl Activity {
     }
 }
 
-/// A request under way on a connection, from its head to the last byte of its response.
+/// A request under way on a connection, from its head to the last byte that its response hands out.
 #[derive(Debug)]
-pub(crate) struct UnderWay(Arc<Activity>);
+pub(crate) struct UnderWay {
+    activity: Arc<Activity>,
+    /// Tells it from others of the connection.
+    number: u32,
+}
 
 impl UnderWay {
     pub(crate) fn start(activity: &Arc<Activity>) -> Self {
-        activity.requests.fetch_add(1, Ordering::Relaxed);
+        let number = activity.requests.fetch_add(1, Ordering::Relaxed);
         activity.under_way.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(activity))
+        Self { activity: Arc::clone(activity), number }
+    }
+
+    /// The connection's counters.
+    pub(crate) fn activity(&self) -> &Arc<Activity> {
+        &self.activity
+    }
+
+    /// The request's number on the connection.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.settled_reads.store(self.0.reads.load(Ordering::Relaxed), Ordering::Relaxed);
-        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+        let activity = &self.activity;
+        activity.settled_reads.store(activity.reads.load(Ordering::Relaxed), Ordering::Relaxed);
+        activity.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -109,9 +132,16 @@ impl Drop for UnderWay {
 #[derive(Debug)]
 pub(crate) struct Watch {
     period: Duration,
-    head_periods_max: u32,
-    idle_periods_max: u32,
+    periods_max: PeriodsMax,
     connections: Mutex<HashMap<u64, Watched>>,
+}
+
+/// How many periods a connection may spend on what.
+#[derive(Clone, Copy, Debug)]
+struct PeriodsMax {
+    head: u32,
+    idle: u32,
+    unread: u32,
 }
 
 /// A connection, and what was seen of it the last time.
@@ -129,14 +159,15 @@ struct Watched {
 
 impl Watch {
     pub(crate) fn new(config: &GatewayConfig) -> Self {
-        let period = (config.head_timeout.min(config.keep_alive) / 4).max(Duration::from_millis(1));
+        let shortest = config.head_timeout.min(config.keep_alive).min(config.write_pause_max);
+        let period = (shortest / 4).max(Duration::from_millis(1));
         let periods = |time: Duration| u32::try_from(time.as_nanos().div_ceil(period.as_nanos())).unwrap_or(u32::MAX);
-        Self {
-            period,
-            head_periods_max: periods(config.head_timeout),
-            idle_periods_max: periods(config.keep_alive),
-            connections: Mutex::default(),
-        }
+        let periods_max = PeriodsMax {
+            head: periods(config.head_timeout),
+            idle: periods(config.keep_alive),
+            unread: periods(config.write_pause_max),
+        };
+        Self { period, periods_max, connections: Mutex::default() }
     }
 
     /// How often [`Watch::look`] wants to be called.
@@ -173,7 +204,7 @@ impl Watch {
     /// Looks at every connection once per period.
     pub(crate) fn look(&self) {
         for watched in self.lock().values_mut() {
-            let order = watched.look(self.head_periods_max, self.idle_periods_max);
+            let order = watched.look(self.periods_max);
             if order > Order::Serve {
                 watched.activity.command(order);
             }
@@ -186,10 +217,16 @@ impl Watch {
 }
 
 impl Watched {
-    fn look(&mut self, head_periods_max: u32, idle_periods_max: u32) -> Order {
+    fn look(&mut self, periods_max: PeriodsMax) -> Order {
         let now = &self.activity;
+        let unread = now.unread.look(periods_max.unread);
+        if unread == Progress::Stalled {
+            // To finish is no use: it would wait for the client to read.
+            return Order::Close;
+        }
         let requests = now.requests.load(Ordering::Relaxed);
-        if now.under_way.load(Ordering::Relaxed) > 0 || requests != self.requests {
+        let is_busy = now.under_way.load(Ordering::Relaxed) > 0 || unread == Progress::Taking;
+        if is_busy || requests != self.requests {
             (self.idle_periods, self.head_periods, self.finish_periods) = (0, 0, 0);
             self.requests = requests;
             return Order::Serve;
@@ -205,11 +242,11 @@ impl Watched {
             self.finish_periods += 1;
         }
         // One period more than the limit takes, because the first one seen may have just begun.
-        if self.finish_periods > head_periods_max {
+        if self.finish_periods > periods_max.head {
             Order::Close
-        } else if self.head_periods > head_periods_max {
+        } else if self.head_periods > periods_max.head {
             Order::Expire
-        } else if self.idle_periods > idle_periods_max {
+        } else if self.idle_periods > periods_max.idle {
             Order::Finish
         } else {
             Order::Serve
@@ -219,7 +256,10 @@ impl Watched {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
+    use crate::unread::Chunk;
 
     /// A watch that waits four periods for a head, and eight for a request.
     fn watch() -> (Watch, Arc<Activity>) {
@@ -260,6 +300,20 @@ mod tests {
         assert_eq!(orders(&watch, &activity, 8), vec![Order::Serve; 8]);
         assert_eq!(orders(&watch, &activity, 5), vec![Order::Finish; 5]);
         assert_eq!(orders(&watch, &activity, 1), [Order::Close]);
+    }
+
+    #[test]
+    fn a_response_that_nobody_reads_closes_the_connection() {
+        let config = GatewayConfig { write_pause_max: Duration::from_secs(8), ..GatewayConfig::default() };
+        let watch = Watch::new(&config);
+        let activity = watch.add(1);
+        let request = UnderWay::start(&activity);
+        let chunk = Chunk::new(Bytes::from_static(b"never read"), Some(&request));
+        // The protocol holds the bytes; that the response's body has ended changes nothing.
+        drop(request);
+        assert_eq!(orders(&watch, &activity, 4), vec![Order::Serve; 4]);
+        assert_eq!(orders(&watch, &activity, 1), [Order::Close]);
+        drop(chunk);
     }
 
     #[test]

@@ -13,7 +13,8 @@ pub struct InvokeConfig {
     pub message_bytes_max: u64,
     /// A response's body, in bytes, for runtimes that write it whole.
     pub response_bytes_max: u64,
-    /// What a function may log in one call, in bytes. The rest is cut, with a notice.
+    /// What a function may log in one call, in bytes, where each line counts 64 bytes more than its text. The rest is
+    /// cut, with a notice.
     pub log_bytes_max: usize,
     /// Whether callers are told why a function failed.
     pub failure_detail: FailureDetail,

@@ -133,11 +133,27 @@ impl InvokeError {
             (Kind::Internal, FailureDetail::Hidden) => {
                 format!("the node could not run the function; report invocation {invocation}")
             }
-            _ => failure.to_string(),
+            _ => failure_text(failure),
         };
         let retry_after = (kind == Kind::Unavailable).then_some(RETRY_AFTER);
         Self { kind, code, message, invocation, retry_after }
     }
+}
+
+/// How much of a failure's text is kept, in bytes. A function may say as much as a message holds when it fails, while
+/// logs and responses are limited.
+const FAILURE_TEXT_BYTES_MAX: usize = 8 * 1024;
+
+/// What a failure says, cut with a notice when it says too much.
+pub(crate) fn failure_text(failure: &Failure) -> String {
+    let mut text = failure.to_string();
+    let end = text.floor_char_boundary(FAILURE_TEXT_BYTES_MAX);
+    let left_out_bytes = text.len() - end;
+    if left_out_bytes > 0 {
+        text.truncate(end);
+        text.push_str(&format!("… ({left_out_bytes} bytes more)"));
+    }
+    text
 }
 
 /// The kind and the code of a failure.
@@ -195,6 +211,24 @@ mod tests {
             assert_eq!(hidden.retry_after.is_some(), hidden.kind == Kind::Unavailable);
             let shown = InvokeError::from_failure(&failure, id, FailureDetail::Shown);
             assert_eq!(shown.message, failure.to_string());
+        }
+    }
+
+    #[test]
+    fn a_long_failure_is_cut_between_characters() {
+        let prefix_bytes = "the function failed: ".len();
+        let fits = FAILURE_TEXT_BYTES_MAX - prefix_bytes;
+        for (said, kept_bytes, notice) in [
+            ("a".repeat(fits), FAILURE_TEXT_BYTES_MAX, None),
+            ("a".repeat(fits + 1), FAILURE_TEXT_BYTES_MAX, Some("… (1 bytes more)")),
+            // The last character would begin within the limit and end behind it.
+            ("a".repeat(fits - 1) + "é", FAILURE_TEXT_BYTES_MAX - 1, Some("… (2 bytes more)")),
+        ] {
+            let failure = Failure::Fatal(said);
+            let expected = failure.to_string()[..kept_bytes].to_owned() + notice.unwrap_or_default();
+            assert_eq!(failure_text(&failure), expected);
+            let id = Env::simulated(1, Timestamp::from_micros(0)).new_invocation_id();
+            assert_eq!(InvokeError::from_failure(&failure, id, FailureDetail::Shown).message, expected);
         }
     }
 }

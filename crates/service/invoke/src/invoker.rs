@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use mu_db::MuDb;
 use mu_env::{Env, InvocationId};
-use mu_runtime::{Call, Engine, ExecutionUsage, Failure, Outcome, Request, Response, Services};
+use mu_runtime::{Call, Engine, Failure, Request, Response, Services};
 use mu_storage::Boxes;
 use mu_telemetry::LogSink;
 
@@ -58,7 +58,8 @@ impl Invoker {
         Self { env, engine, backends, logs, receipts, config, deployments: Deployments::default() }
     }
 
-    /// Runs one handler: waits for a place, runs it within its limits, and writes one receipt. Dropping the future
+    /// Runs one handler: waits for a place, runs it within its limits, and writes one receipt. Waiting and running
+    /// together take at most the function's timeout. Dropping the future
     /// stops the call; its receipt is written all the same.
     ///
     /// `target` must come from `deployment`.
@@ -93,11 +94,14 @@ impl Invoker {
             request,
             env: Arc::clone(&function.env),
             limits: function.limits,
+            deadline: tally.start_instant() + function.limits.timeout,
             services: services as Arc<dyn Services>,
             log: tally.log(self.config.log_bytes_max),
         };
-        let outcome = AssertUnwindSafe(function.program.run(call)).catch_unwind().await;
-        tally.ran(outcome.unwrap_or_else(|panic| panicked(&*panic)))
+        match AssertUnwindSafe(function.program.run(call)).catch_unwind().await {
+            Ok(outcome) => tally.ran(outcome),
+            Err(panic) => Err(tally.panicked(&Failure::Internal(panic_message(&*panic)))),
+        }
     }
 
     /// What is deployed.
@@ -145,13 +149,10 @@ impl fmt::Debug for Invoker {
     }
 }
 
-/// The outcome of a call during which the node's own code panicked. What the call used is not known.
-fn panicked(panic: &(dyn Any + Send)) -> Outcome {
+/// What is said of a call during which the node's own code panicked.
+fn panic_message(panic: &(dyn Any + Send)) -> String {
     let message = panic.downcast_ref::<&str>().copied();
     let message = message.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
     tracing::error!(message, "the engine panicked");
-    Outcome {
-        result: Err(Failure::Internal(format!("the engine panicked: {message}"))),
-        usage: ExecutionUsage::default(),
-    }
+    format!("the engine panicked: {message}")
 }

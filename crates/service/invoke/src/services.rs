@@ -29,7 +29,7 @@ pub(crate) struct CallServices {
     abandonment: Mutex<Abandonment>,
 }
 
-/// What is known of a call whose caller went away.
+/// What is known of a call whose caller went away, or whose engine panicked.
 #[derive(Default)]
 struct Abandonment {
     execution: ExecutionUsage,
@@ -51,7 +51,7 @@ impl CallServices {
         Self { backends, stack, counters: Counters::default(), abandonment: Mutex::default() }
     }
 
-    /// Takes the receipt of a call that was abandoned. It is closed when the execution has let go of its services: it
+    /// Takes the receipt of a call that ended without an outcome. It is closed when the execution has let go of its services: it
     /// may be running still, on other threads, until the end of its time slice.
     pub(crate) fn close_at_end(&self, receipt: OpenReceipt) {
         self.abandonment.lock().unwrap_or_else(PoisonError::into_inner).receipt = Some(receipt);
@@ -59,17 +59,10 @@ impl CallServices {
 
     /// What the call has used so far, together with what its execution used.
     pub(crate) fn usage(&self, execution: ExecutionUsage) -> Usage {
-        let counters = &self.counters;
         Usage {
             instructions: execution.instructions,
             byte_instructions: execution.byte_instructions,
-            db_reads: counters.db_reads.load(Ordering::Relaxed),
-            db_writes: counters.db_writes.load(Ordering::Relaxed),
-            storage_reads: counters.storage_reads.load(Ordering::Relaxed),
-            storage_writes: counters.storage_writes.load(Ordering::Relaxed),
-            storage_read_bytes: counters.storage_read_bytes.load(Ordering::Relaxed),
-            storage_written_bytes: counters.storage_written_bytes.load(Ordering::Relaxed),
-            ..Usage::default()
+            ..self.counters.usage()
         }
     }
 }
@@ -77,26 +70,37 @@ impl CallServices {
 #[async_trait]
 impl Services for CallServices {
     async fn db(&self, request: DbRequest) -> DbReply {
+        let asked = self.counters.ask(Usage { db_writes: db::writes_max(&request), ..Usage::default() });
         match db::answer(&self.backends.db, &self.stack, request).await {
             Ok((reply, ops)) => {
-                add(&self.counters.db_reads, ops.reads);
-                add(&self.counters.db_writes, ops.writes);
+                asked.answered(&Usage { db_reads: ops.reads, db_writes: ops.writes, ..Usage::default() });
                 reply
             }
-            Err(error) => DbReply::Error(error.to_string()),
+            Err(error) => {
+                asked.answered(&Usage::default());
+                DbReply::Error(db::told(&error))
+            }
         }
     }
 
     async fn storage(&self, request: StorageRequest) -> StorageReply {
+        let (storage_writes, storage_written_bytes) = storage::writes_max(&request);
+        let asked = self.counters.ask(Usage { storage_writes, storage_written_bytes, ..Usage::default() });
         match storage::answer(&self.backends.boxes, &self.stack, request).await {
             Ok((reply, ops)) => {
-                add(&self.counters.storage_reads, ops.reads);
-                add(&self.counters.storage_writes, ops.writes);
-                add(&self.counters.storage_read_bytes, ops.bytes_read);
-                add(&self.counters.storage_written_bytes, ops.bytes_written);
+                asked.answered(&Usage {
+                    storage_reads: ops.reads,
+                    storage_writes: ops.writes,
+                    storage_read_bytes: ops.bytes_read,
+                    storage_written_bytes: ops.bytes_written,
+                    ..Usage::default()
+                });
                 reply
             }
-            Err(error) => StorageReply::Error(error.to_string()),
+            Err(error) => {
+                asked.answered(&Usage::default());
+                StorageReply::Error(storage::told(&error))
+            }
         }
     }
 
@@ -115,6 +119,79 @@ impl Drop for CallServices {
     }
 }
 
-fn add(counter: &AtomicU64, amount: u64) {
-    counter.fetch_add(amount, Ordering::Relaxed);
+impl Counters {
+    /// Notes that something was asked whose writes are at most `writes_max`.
+    fn ask(&self, writes_max: Usage) -> Asked<'_> {
+        Asked { counters: self, writes_max: Some(writes_max) }
+    }
+
+    fn usage(&self) -> Usage {
+        Usage {
+            db_reads: self.db_reads.load(Ordering::Relaxed),
+            db_writes: self.db_writes.load(Ordering::Relaxed),
+            storage_reads: self.storage_reads.load(Ordering::Relaxed),
+            storage_writes: self.storage_writes.load(Ordering::Relaxed),
+            storage_read_bytes: self.storage_read_bytes.load(Ordering::Relaxed),
+            storage_written_bytes: self.storage_written_bytes.load(Ordering::Relaxed),
+            ..Usage::default()
+        }
+    }
+
+    fn add(&self, usage: &Usage) {
+        for (counter, amount) in [
+            (&self.db_reads, usage.db_reads),
+            (&self.db_writes, usage.db_writes),
+            (&self.storage_reads, usage.storage_reads),
+            (&self.storage_writes, usage.storage_writes),
+            (&self.storage_read_bytes, usage.storage_read_bytes),
+            (&self.storage_written_bytes, usage.storage_written_bytes),
+        ] {
+            counter.fetch_add(amount, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A question under way. What is billed is what the answer says. When a call is stopped before the answer, nobody
+/// knows whether its write happens, because stores finish what they began: then the most that the question can have
+/// written counts, so that stopping calls is no way to write for nothing. Reads that nobody sees are free.
+struct Asked<'a> {
+    counters: &'a Counters,
+    /// Taken by the answer.
+    writes_max: Option<Usage>,
+}
+
+impl Asked<'_> {
+    fn answered(mut self, usage: &Usage) {
+        self.writes_max = None;
+        self.counters.add(usage);
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        if let Some(writes_max) = self.writes_max.take() {
+            self.counters.add(&writes_max);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_counts_as_answered_or_at_its_most() {
+        let at_most = Usage { db_writes: 4, storage_writes: 1, storage_written_bytes: 9, ..Usage::default() };
+        let answer = Usage { db_reads: 1, db_writes: 2, ..Usage::default() };
+        for (answer, expected) in [(Some(answer), answer), (Some(Usage::default()), Usage::default()), (None, at_most)]
+        {
+            let counters = Counters::default();
+            let asked = counters.ask(at_most);
+            match answer {
+                Some(answer) => asked.answered(&answer),
+                None => drop(asked),
+            }
+            assert_eq!(counters.usage(), expected);
+        }
+    }
 }

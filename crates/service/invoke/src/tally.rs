@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::admission::Refusal;
 use crate::deployment::{DeployedFunction, Deployment, InFlightGuard, Target};
-use crate::error::{InvokeError, Kind, RETRY_AFTER, classify, code};
+use crate::error::{InvokeError, Kind, RETRY_AFTER, classify, code, failure_text};
 use crate::invoker::Invoker;
 use crate::receipt::{Cause, OpenReceipt, Receipt, Verdict};
 use crate::services::CallServices;
@@ -55,6 +55,11 @@ impl<'a> Tally<'a> {
             services: None,
             _in_flight: deployment.enter(),
         }
+    }
+
+    /// When the invocation was asked for. Its time runs from then on.
+    pub(crate) fn start_instant(&self) -> Instant {
+        self.start
     }
 
     /// Notes that the invocation had to wait for a place until now.
@@ -103,11 +108,36 @@ impl<'a> Tally<'a> {
                 Ok(response)
             }
             Err(failure) => {
-                self.log(0).write_runtime(level_of(&failure), failure.to_string());
-                let error = InvokeError::from_failure(&failure, self.id, self.invoker.config().failure_detail);
+                let error = self.tell(&failure);
                 self.write_receipt(Verdict::Failed(error.code), outcome.usage);
                 Err(error)
             }
+        }
+    }
+
+    /// The end of an invocation whose engine panicked. The engine reports what the execution had used as it does when
+    /// a call is dropped, so that the receipt is written when the execution has let go of its services.
+    pub(crate) fn panicked(mut self, failure: &Failure) -> InvokeError {
+        let error = self.tell(failure);
+        self.leave_receipt(Verdict::Failed(error.code));
+        error
+    }
+
+    /// Tells the function's author of a failure, and answers what its caller is told.
+    fn tell(&self, failure: &Failure) -> InvokeError {
+        self.log(0).write_runtime(level_of(failure), failure_text(failure));
+        InvokeError::from_failure(failure, self.id, self.invoker.config().failure_detail)
+    }
+
+    /// Leaves the receipt with the services, which complete and write it when nobody uses them any more.
+    fn leave_receipt(&mut self, verdict: Verdict) {
+        let Some(receipt) = self.receipt(verdict, ExecutionUsage::default()) else { return };
+        let (meter, sink) = (Arc::clone(self.deployment.meter()), Arc::clone(self.invoker.receipts()));
+        let receipt = OpenReceipt { receipt, meter, sink };
+        match self.services.take() {
+            Some(services) => services.close_at_end(receipt),
+            // It had not begun.
+            None => receipt.close(Usage::default(), 0),
         }
     }
 
@@ -143,18 +173,11 @@ impl<'a> Tally<'a> {
 
 impl Drop for Tally<'_> {
     fn drop(&mut self) {
-        let Some(receipt) = self.receipt(Verdict::Abandoned, ExecutionUsage::default()) else { return };
-        let (meter, sink) = (Arc::clone(self.deployment.meter()), Arc::clone(self.invoker.receipts()));
-        let receipt = OpenReceipt { receipt, meter, sink };
-        match self.services.take() {
-            Some(services) => {
-                let message = "stopped, because the caller went away before there was an answer";
-                self.log(0).write_runtime(Level::Warn, message.to_owned());
-                services.close_at_end(receipt);
-            }
-            // It had not begun.
-            None => receipt.close(Usage::default(), 0),
+        if self.cause.is_some() && self.services.is_some() {
+            let message = "stopped, because the caller went away before there was an answer";
+            self.log(0).write_runtime(Level::Warn, message.to_owned());
         }
+        self.leave_receipt(Verdict::Abandoned);
     }
 }
 

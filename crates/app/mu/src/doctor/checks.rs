@@ -19,7 +19,7 @@ const ADDRESS_SPACE_WANTED_GIB: u64 = 8_192;
 /// Looks at everything that `project`, or a project to come, depends on.
 pub(super) fn checks(project: Option<&Project>) -> Vec<Finding> {
     let compiler = compiler_need(project);
-    let mut findings = vec![cargo(compiler), target(project, compiler), git(), port(), open_files()];
+    let mut findings = vec![cargo(compiler), target(project, compiler), git(), port(), open_files(), certificates()];
     findings.extend(address_space());
     findings.push(manifest(project));
     findings.extend(project.map(writable));
@@ -80,6 +80,19 @@ fn open_files() -> Finding {
         Some(files) => Finding::ok(name, format!("at most {files}")),
         None => Finding::ok(name, "the system does not say"),
     }
+}
+
+/// Whether a function that sends requests to `https` addresses can check whom it talks to.
+fn certificates() -> Finding {
+    let name = "certificates";
+    let found = rustls_native_certs::load_native_certs();
+    if !found.certs.is_empty() {
+        return Finding::ok(name, format!("the system trusts {} authorities", found.certs.len()));
+    }
+    let why = found.errors.first().map_or_else(|| "the system trusts no authority".to_owned(), ToString::to_string);
+    let remedy = "functions need them to send requests to https addresses: install your system's `ca-certificates`, or \
+                  set SSL_CERT_FILE";
+    Finding::lacking(name, Need::Useful, why, remedy)
 }
 
 /// Absent where the system does not say.

@@ -12,8 +12,34 @@ use crate::file;
 use crate::report::{Event, Reporter, megabyte_instructions, with_unit};
 use crate::terminal::{self, BOLD, DIM};
 
+/// Tells where a stack is served: at first, and whenever a new version is served elsewhere.
+pub(super) struct Announcer<'a> {
+    address: SocketAddr,
+    file: Option<&'a Path>,
+    reporter: &'a Reporter,
+    told: Option<Announcement>,
+}
+
+impl<'a> Announcer<'a> {
+    /// An announcer of what a gateway at `address` serves, which also writes the addresses to `file`.
+    pub(super) fn new(address: SocketAddr, file: Option<&'a Path>, reporter: &'a Reporter) -> Self {
+        Self { address, file, reporter, told: None }
+    }
+
+    /// Prints the routes, and writes the addresses to the file, unless they are what was told last.
+    pub(super) fn announce(&mut self, id: StackId, stack: &Stack) -> Result<(), Failure> {
+        let announcement = Announcement::new(id, stack, self.address);
+        if self.told.as_ref() != Some(&announcement) {
+            announcement.publish(self.file, self.reporter)?;
+            self.told = Some(announcement);
+        }
+        Ok(())
+    }
+}
+
 /// Where a stack is served.
-pub(super) struct Announcement {
+#[derive(PartialEq, Eq)]
+struct Announcement {
     id: StackId,
     name: String,
     version: String,
@@ -21,6 +47,7 @@ pub(super) struct Announcement {
     routes: Vec<Route>,
 }
 
+#[derive(PartialEq, Eq)]
 struct Route {
     gateway: String,
     method: Method,
@@ -30,25 +57,27 @@ struct Route {
 }
 
 impl Announcement {
-    pub(super) fn new(id: StackId, stack: &Stack, address: SocketAddr) -> Self {
+    fn new(id: StackId, stack: &Stack, address: SocketAddr) -> Self {
         let base = format!("http://{}/{}", reachable(address), stack.name());
         let routes = stack.gateways().flat_map(|gateway| routes(gateway, &base)).collect();
         Self { id, name: stack.name().to_string(), version: stack.version().to_owned(), address, routes }
     }
 
-    /// Prints the routes, and writes the addresses to `file`: from now on, requests are answered.
-    pub(super) fn publish(&self, file: Option<&Path>, reporter: &Reporter) -> Result<(), Failure> {
+    /// Prints the routes, and writes the addresses to `file`: from now on, requests are answered there.
+    fn publish(&self, file: Option<&Path>, reporter: &Reporter) -> Result<(), Failure> {
         let (addresses, name, version) = (self.to_json(), &self.name, &self.version);
         terminal::say(format!("Serving {BOLD}{name}{BOLD:#} {version} at http://{}/{name}", reachable(self.address)));
         for route in &self.routes {
             terminal::say(format!("  {:<7} {}", route.method.as_str(), curl(route.method, &route.url)));
         }
         terminal::say(format!("{DIM}Ctrl-C ends it{DIM:#}"));
-        reporter.event(Event::Ready(addresses.clone()));
-        let Some(path) = file else { return Ok(()) };
-        let written = file::create_parent(path)
-            .and_then(|()| file::write_atomically(path, format!("{addresses:#}\n").as_bytes()));
-        written.map_err(|e| Failure::from_error(Cause::Failed, format!("writing {}", path.display()), &e))
+        if let Some(path) = file {
+            let written = file::create_parent(path)
+                .and_then(|()| file::write_atomically(path, format!("{addresses:#}\n").as_bytes()));
+            written.map_err(|e| Failure::from_error(Cause::Failed, format!("writing {}", path.display()), &e))?;
+        }
+        reporter.event(Event::Ready(addresses));
+        Ok(())
     }
 
     fn to_json(&self) -> Value {
@@ -96,13 +125,15 @@ fn example_path(template: &PathTemplate) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-/// A command to paste into a shell.
+/// A command to paste into a shell. A body is an empty JSON object, to be filled in.
 fn curl(method: Method, url: &str) -> String {
     let quoted = format!("'{}'", url.replace('\'', "%27"));
     match method {
         Method::Get => format!("curl {quoted}"),
         Method::Head => format!("curl --head {quoted}"),
-        Method::Post | Method::Put | Method::Patch => format!("curl -X {} --data '' {quoted}", method.as_str()),
+        Method::Post | Method::Put | Method::Patch => {
+            format!("curl -X {} -H 'content-type: application/json' --data '{{}}' {quoted}", method.as_str())
+        }
         Method::Delete | Method::Options => format!("curl -X {} {quoted}", method.as_str()),
     }
 }
@@ -159,7 +190,7 @@ mod tests {
     fn every_route_has_a_command_to_paste() {
         for (method, template, expected) in [
             (Method::Get, "/", "curl 'http://x/web/'"),
-            (Method::Post, "/", "curl -X POST --data '' 'http://x/web/'"),
+            (Method::Post, "/", "curl -X POST -H 'content-type: application/json' --data '{}' 'http://x/web/'"),
             (Method::Delete, "/todos/{title}", "curl -X DELETE 'http://x/web/todos/title'"),
             (Method::Head, "/it's", "curl --head 'http://x/web/it%27s'"),
         ] {

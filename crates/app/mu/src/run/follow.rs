@@ -11,6 +11,7 @@ use crate::failure::{Cause, Failure};
 use crate::local_node;
 use crate::project::Project;
 use crate::report::{Event, Reporter};
+use crate::run::announce::Announcer;
 use crate::run::version::{Identity, Version};
 use crate::run::watch::Watcher;
 use crate::terminal::{self, DIM};
@@ -31,7 +32,7 @@ impl Session {
     }
 
     /// Deploys every change that works, and tells about those that do not. Never ends.
-    pub(super) async fn follow(&mut self, reporter: &Reporter) {
+    pub(super) async fn follow(&mut self, announcer: &mut Announcer<'_>, reporter: &Reporter) {
         let mut watcher = match Watcher::start(&self.project) {
             Ok(watcher) => watcher,
             Err(e) => {
@@ -43,7 +44,13 @@ impl Session {
             // The first round finds what has changed before the watch began, mostly nothing.
             let started = Instant::now();
             match self.update(&mut watcher).await {
-                Ok(true) => tell_reloaded(started.elapsed(), reporter),
+                Ok(true) => {
+                    let duration = started.elapsed();
+                    if let Err(failure) = announcer.announce(self.stack_id(), self.stack()) {
+                        terminal::say(failure.render().trim_end());
+                    }
+                    tell_reloaded(duration, reporter);
+                }
                 Ok(false) => {}
                 Err(failure) => tell_failed(&failure, reporter),
             }

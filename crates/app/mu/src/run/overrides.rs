@@ -5,7 +5,8 @@ use std::ffi::OsString;
 
 use crate::failure::{Cause, Failure};
 
-const PREFIX: &str = "MU_FN_";
+/// What the names of such variables begin with.
+pub(crate) const PREFIX: &str = "MU_FN_";
 
 /// The overrides among the variables of this process.
 pub(crate) fn overrides() -> Result<BTreeMap<String, String>, Failure> {

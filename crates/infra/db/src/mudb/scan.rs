@@ -6,6 +6,10 @@ use super::tables::guard;
 use super::{Atomicity, DbError, MuDb, Ops, StackId, TableKey, TableRow, record};
 use crate::{Batch, Cut, KeyRange, Order, Row, Scan, ScanLimit, Select, keys};
 
+/// Parts and rows after which a scan of many parts lets other tasks run: the store may read short parts without ever
+/// giving way.
+const PART_ROWS_BETWEEN_YIELDS: usize = 64;
+
 /// How much of the answer of one operation is used up.
 #[derive(Default)]
 struct Used {
@@ -113,9 +117,15 @@ impl MuDb {
     ) -> Result<(Vec<(String, Row)>, Ops), DbError> {
         self.limits.check_batch_items(prefixes.len())?;
         let (mut all, mut ops, mut used) = (Vec::new(), Ops::default(), Used::default());
+        let mut unyielded = 0;
         for TableKey { table, key } in prefixes {
             let rows = self.scan_part(stack, table, key, each_limit, select, &mut used).await?;
             ops += Ops::reads(rows.len());
+            unyielded += 1 + rows.len();
+            if unyielded >= PART_ROWS_BETWEEN_YIELDS {
+                tokio::task::yield_now().await;
+                unyielded = 0;
+            }
             all.extend(rows.into_iter().map(|row| (table.clone(), row)));
         }
         Ok((all, ops))

@@ -287,3 +287,20 @@ async fn the_largest_scan_works() {
     assert_eq!(db.scan(&STACK, "t", b"", 10_240).await.unwrap().1, ops(10_240, 0));
     assert!(db.scan(&STACK, "t", b"", 10_241).await.is_err());
 }
+
+#[tokio::test]
+async fn scans_of_many_parts_let_others_run() {
+    let db = database().await;
+    fill(&db, "t", &["a", "b"]).await;
+    let prefixes = vec![key("t", "a"); 10_240];
+    let mut polls = 0;
+    let mut scan = std::pin::pin!(db.batch_scan_keys(&STACK, &prefixes, 1));
+    let (found, _) = std::future::poll_fn(|context| {
+        polls += 1;
+        scan.as_mut().poll(context)
+    })
+    .await
+    .unwrap();
+    assert_eq!(found, prefixes);
+    assert!(polls > 10_240 / 64, "{polls} polls");
+}

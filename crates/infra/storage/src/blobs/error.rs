@@ -2,8 +2,6 @@
 
 use std::io;
 
-use super::BLOB_KEY_BYTES_MAX;
-
 /// An operation on a [`Blobs`](super::Blobs) failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BlobError {
@@ -29,11 +27,15 @@ pub enum BlobError {
         /// Which store.
         store: String,
     },
-    /// The key is empty or too long.
-    #[error("a blob key of {bytes} bytes is not possible: 1 to {BLOB_KEY_BYTES_MAX} bytes are")]
+    /// The key is empty, too long, or has too many parts.
+    #[error("a key of {size} {unit} is not possible: 1 to {limit} {unit} are")]
     InvalidKey {
-        /// Its length.
-        bytes: usize,
+        /// How much it has of what is limited.
+        size: usize,
+        /// The limit.
+        limit: usize,
+        /// What is limited.
+        unit: &'static str,
     },
 }
 

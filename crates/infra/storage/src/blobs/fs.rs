@@ -12,6 +12,7 @@
 mod name;
 mod walk;
 
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -21,13 +22,21 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use tempfile::NamedTempFile;
 
-use super::{BlobError, BlobInfo, BlobReader, BlobWriter, Blobs, check_key};
+pub(super) use self::name::path_bytes;
+use super::{BLOB_PATH_BYTES_MAX, BlobError, BlobInfo, BlobReader, BlobWriter, Blobs, check_key};
 
 /// Bytes that a writer gathers before it goes to the disk: a blob below this costs one hop to a blocking thread.
 const WRITE_BUFFER_BYTES: usize = 1 << 20;
 
 /// Bytes read when a blob is opened, so that a small blob costs one hop to a blocking thread, too.
 const READ_AHEAD_BYTES: u64 = 4096;
+
+/// Directories that are remembered to be durable. Beyond that all are forgotten: each then costs a sync when it is used
+/// again.
+const DURABLE_DIRECTORIES_MAX: usize = 10_000;
+
+/// Longest path of the root, in bytes: with it, the path of every blob is one that operating systems allow.
+const ROOT_BYTES_MAX: usize = 4095 - BLOB_PATH_BYTES_MAX - "/blobs/".len();
 
 /// A blob store in a directory of this machine.
 #[derive(Clone, Debug)]
@@ -42,8 +51,11 @@ struct Directory {
     blobs: PathBuf,
     temporary: PathBuf,
     /// Shared while files are placed in directories that exist, exclusive while directories are made or removed: a
-    /// directory that is seen is then durable and stays.
-    structure: RwLock<()>,
+    /// directory that is among these is durable and stays. One that is not may be there, but its name might not survive
+    /// a crash: a process that ended before it was synced may have made it.
+    durable: RwLock<HashSet<PathBuf>>,
+    #[cfg(test)]
+    disk: tests::Disk,
 }
 
 impl FsBlobs {
@@ -56,9 +68,15 @@ impl FsBlobs {
         let directory = Directory {
             blobs: root.join("blobs"),
             temporary: root.join("tmp"),
-            structure: RwLock::new(()),
+            durable: RwLock::default(),
             store: store.clone(),
+            #[cfg(test)]
+            disk: tests::Disk::default(),
         };
+        if root.as_os_str().len() > ROOT_BYTES_MAX {
+            let reason = format!("its path has more than {ROOT_BYTES_MAX} bytes: choose a shorter one");
+            return Err(BlobError::Unavailable { store, reason });
+        }
         directory.prepare(root).map_err(|error| BlobError::from_io(&store, &error))?;
         Ok(Self { directory: Arc::new(directory) })
     }
@@ -102,6 +120,10 @@ impl Blobs for FsBlobs {
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<BlobInfo>, BlobError> {
+        if !prefix.is_empty() && check_key(prefix).is_err() {
+            // A key that is too long or too deep stays so, whatever follows.
+            return Ok(Vec::new());
+        }
         let (prefix, after) = (prefix.to_owned(), after.map(str::to_owned));
         self.blocking(move |directory| walk::list(&directory.blobs, &prefix, after.as_deref(), limit)).await
     }
@@ -232,61 +254,96 @@ impl Directory {
     }
 
     fn append(&self, file: Option<NamedTempFile>, content: &[u8]) -> io::Result<NamedTempFile> {
+        self.use_space()?;
         let mut file = file.map_or_else(|| NamedTempFile::new_in(&self.temporary), Ok)?;
+        self.use_space()?;
         file.write_all(content)?;
         Ok(file)
     }
 
     /// Makes a written file durable and gives it its name.
     fn place(&self, file: NamedTempFile, path: &Path) -> io::Result<()> {
+        self.use_space()?;
         file.as_file().sync_all()?;
         let parent = path.parent().unwrap_or(&self.blobs);
         {
-            let _shared = self.structure.read().unwrap_or_else(PoisonError::into_inner);
-            if parent.is_dir() {
-                return rename(file, path, parent);
+            let durable = self.durable.read().unwrap_or_else(PoisonError::into_inner);
+            if self.is_durable(&durable, parent) {
+                return self.rename(file, path, parent);
             }
         }
-        let _exclusive = self.structure.write().unwrap_or_else(PoisonError::into_inner);
-        self.create_directories(parent)?;
-        rename(file, path, parent)
+        let mut durable = self.durable.write().unwrap_or_else(PoisonError::into_inner);
+        let placed = self.make_durable(&mut durable, parent).and_then(|()| self.rename(file, path, parent));
+        if placed.is_err() {
+            self.remove_empty_directories(&mut durable, parent);
+        }
+        placed
     }
 
-    /// Makes the missing directories between `blobs` and `path`, each one durable before the next.
-    fn create_directories(&self, path: &Path) -> io::Result<()> {
-        let missing: Vec<&Path> = path.ancestors().take_while(|ancestor| !ancestor.is_dir()).collect();
-        for directory in missing.into_iter().rev() {
-            fs::create_dir(directory)?;
+    fn is_durable(&self, durable: &HashSet<PathBuf>, path: &Path) -> bool {
+        // Someone may have tidied up, so it is looked at all the same.
+        (path == self.blobs || durable.contains(path)) && path.is_dir()
+    }
+
+    /// Makes the directories between `blobs` and `path` that are missing, and all of them durable, each one before the
+    /// next.
+    fn make_durable(&self, durable: &mut HashSet<PathBuf>, path: &Path) -> io::Result<()> {
+        let uncertain: Vec<&Path> = path
+            .ancestors()
+            .take_while(|ancestor| *ancestor != self.blobs && !self.is_durable(durable, ancestor))
+            .collect();
+        for directory in uncertain.into_iter().rev() {
+            self.use_space()?;
+            create_private_directory(directory)?;
             sync_directory(directory.parent().unwrap_or(&self.blobs))?;
+            if durable.len() >= DURABLE_DIRECTORIES_MAX {
+                durable.clear();
+            }
+            durable.insert(directory.to_owned());
         }
         Ok(())
+    }
+
+    fn rename(&self, file: NamedTempFile, path: &Path, parent: &Path) -> io::Result<()> {
+        self.use_space()?;
+        file.persist(path).map_err(|error| error.error)?;
+        sync_directory(parent)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         let parent = path.parent().unwrap_or(&self.blobs);
         {
             // Shared, so that no other removal takes the directory away before it is synced.
-            let _shared = self.structure.read().unwrap_or_else(PoisonError::into_inner);
+            let _shared = self.durable.read().unwrap_or_else(PoisonError::into_inner);
             match fs::remove_file(path) {
                 Ok(()) => sync_directory(parent)?,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
                 Err(error) => return Err(error),
             }
         }
-        // Empty directories go, too. If a crash brings one back, it does no harm.
-        let _exclusive = self.structure.write().unwrap_or_else(PoisonError::into_inner);
-        for directory in parent.ancestors().take_while(|directory| *directory != self.blobs) {
-            if fs::remove_dir(directory).is_err() {
-                break;
-            }
-        }
+        let mut durable = self.durable.write().unwrap_or_else(PoisonError::into_inner);
+        self.remove_empty_directories(&mut durable, parent);
         Ok(())
     }
-}
 
-fn rename(file: NamedTempFile, path: &Path, parent: &Path) -> io::Result<()> {
-    file.persist(path).map_err(|error| error.error)?;
-    sync_directory(parent)
+    /// Removes `path` and the directories above it as far as they are empty. If a crash brings one back, it does no harm.
+    fn remove_empty_directories(&self, durable: &mut HashSet<PathBuf>, path: &Path) {
+        for directory in path.ancestors().take_while(|directory| *directory != self.blobs) {
+            match fs::remove_dir(directory) {
+                Ok(()) => durable.remove(directory),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => durable.remove(directory),
+                Err(_) => break,
+            };
+        }
+    }
+
+    /// Comes before every operation that may find the disk full. In tests, it may be.
+    #[cfg_attr(not(test), expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "tests need both"))]
+    fn use_space(&self) -> io::Result<()> {
+        #[cfg(test)]
+        self.disk.use_space()?;
+        Ok(())
+    }
 }
 
 /// Makes a directory that only this user can enter. Answers whether it was missing.

@@ -30,12 +30,14 @@ pub enum StorageError {
         key: String,
     },
     /// A key that no object can have.
-    #[error("a key of {bytes} bytes is not possible: 1 to {limit} bytes are")]
+    #[error("a key of {size} {unit} is not possible: 1 to {limit} {unit} are")]
     InvalidKey {
-        /// Its length.
-        bytes: usize,
-        /// The longest key.
+        /// How much it has of what is limited.
+        size: usize,
+        /// The limit.
         limit: usize,
+        /// What is limited: bytes, or parts.
+        unit: &'static str,
     },
     /// The content is over the limit of an object.
     #[error("an object of more than {limit} bytes cannot be stored")]
@@ -103,7 +105,17 @@ pub enum StorageError {
     },
     /// The store failed.
     #[error(transparent)]
-    Store(#[from] BlobError),
+    Store(BlobError),
+}
+
+impl From<BlobError> for StorageError {
+    fn from(error: BlobError) -> Self {
+        match error {
+            // The name of the box and the key together are too much for the store.
+            BlobError::InvalidKey { size, limit, unit } => Self::InvalidKey { size, limit, unit },
+            error => Self::Store(error),
+        }
+    }
 }
 
 impl StorageError {

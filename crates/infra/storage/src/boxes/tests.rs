@@ -279,7 +279,15 @@ async fn names_of_boxes_and_keys_are_checked() {
         assert!(boxes.remove_box(&STACK, name).await.is_err());
     }
     assert_eq!(boxes.box_list(&STACK).await.unwrap(), ["files", "more"]);
-    let long = "k".repeat(1024);
+    let (long, deep) = ("k".repeat(1024), ["p"; 32].join("/"));
+    boxes.put(&STACK, "files", &deep, "1".into()).await.unwrap();
+    assert_eq!(keys(&boxes, "files", &deep).await, [&deep[..]]);
+    for too_deep in [&format!("{deep}/"), &"/".repeat(32)] {
+        let refused = "a key of 33 parts between slashes is not possible: 1 to 32 parts between slashes are";
+        assert_eq!(boxes.put(&STACK, "files", too_deep, "1".into()).await.unwrap_err().to_string(), refused);
+        assert_eq!(boxes.head(&STACK, "files", too_deep).await.unwrap_err().to_string(), refused);
+        assert_eq!(boxes.list(&STACK, "files", too_deep).await.unwrap_err().to_string(), refused);
+    }
     boxes.put(&STACK, "files", &long, "1".into()).await.unwrap();
     assert_eq!(keys(&boxes, "files", &long).await, [&long[..]]);
     for key in ["", &"k".repeat(1025)] {
@@ -291,9 +299,22 @@ async fn names_of_boxes_and_keys_are_checked() {
 }
 
 #[tokio::test]
+async fn paths_of_keys_fit_the_store() {
+    let (boxes, _) = boxes().await;
+    // The longest path that a key can have, in a box with a name of ordinary length and with the longest one.
+    let key = ["Ä".repeat(15), "/Ä".repeat(31), "Ä".repeat(450)].concat();
+    let key = &key[..key.floor_char_boundary(1024)];
+    let (short, long) = ("B".repeat(40), "B".repeat(255));
+    boxes.declare_boxes(&STACK, &[&short, &long]).await.unwrap();
+    boxes.put(&STACK, &short, key, "1".into()).await.unwrap();
+    let error = boxes.put(&STACK, &long, key, "1".into()).await.unwrap_err();
+    assert!(matches!(error, StorageError::InvalidKey { limit: 3584, unit: "bytes of path", .. }), "{error}");
+}
+
+#[tokio::test]
 async fn limits_hold() {
     let blobs = MemBlobs::new();
-    let limits = Limits { key_bytes: 10, object_bytes: 100, read_bytes: 50, listed_objects: 3 };
+    let limits = Limits { object_bytes: 100, read_bytes: 50, listed_objects: 3, ..Limits::default() };
     let boxes = boxes_on(&blobs, limits);
     boxes.declare_boxes(&STACK, &["files"]).await.unwrap();
     boxes.put(&STACK, "files", "k", text(100).into()).await.unwrap();

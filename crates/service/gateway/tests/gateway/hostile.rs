@@ -3,6 +3,11 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Empty;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use mu_gateway::GatewayConfig;
 use mu_invoke::{InvokeConfig, Verdict};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -115,6 +120,29 @@ async fn a_pause_inside_a_body_is_a_broken_request() {
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     assert!(answer.contains("the sender of the body was silent for too long"), "{answer}");
     assert_eq!(world.sink.receipts()[0].verdict, Verdict::Failed("request_broken"));
+}
+
+#[tokio::test]
+async fn a_response_held_back_by_windows_of_http2_ends_the_connection() {
+    let short = Duration::from_millis(40);
+    let world = world(GatewayConfig { write_pause_max: short, ..GatewayConfig::default() }).await;
+    // No window at all, and one of a byte that is never opened again.
+    for window_bytes in [0, 1] {
+        let stream = TcpStream::connect(world.address).await.unwrap();
+        let mut settings = http2::Builder::new(TokioExecutor::new());
+        settings.initial_stream_window_size(window_bytes);
+        let (mut client, connection) = settings.handshake::<_, Empty<Bytes>>(TokioIo::new(stream)).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let uri = format!("http://{}/shop/api/echo", world.address);
+        // The response is kept, and its body is not read.
+        let response = client.send_request(Request::get(uri).body(Empty::new()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), 200);
+        // The client may see the end of the connection as an error or as a close.
+        let _ = connection.await.unwrap();
+        drop(response);
+    }
+    world.deployment.drained().await;
+    assert_eq!(world.get("/shop/api/echo").await.status, 200);
 }
 
 #[tokio::test]

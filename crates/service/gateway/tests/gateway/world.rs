@@ -40,6 +40,7 @@ services:
       /echo: {get: till.echo, post: till.echo, put: till.echo}
       /echo/{first}/x/{second}: {get: till.echo}
       /café: {get: till.echo}
+      /own-cors: {get: till.own_cors}
       /own: {get: till.echo, head: till.own_head, options: till.echo}
       /chatty: {get: till.chatty}
       /no-content: {get: till.no_content}
@@ -67,6 +68,16 @@ services:
       /: {get: till.echo, post: till.echo}
       /own-cors: {get: till.own_cors}
 ";
+
+/// What a function may state of itself.
+pub(crate) const OWN_CORS: [(&str, &str); 6] = [
+    ("access-control-allow-origin", "https://mine"),
+    ("access-control-allow-credentials", "true"),
+    ("access-control-expose-headers", "x-mine"),
+    ("access-control-allow-methods", "DELETE"),
+    ("access-control-allow-headers", "x-mine"),
+    ("access-control-max-age", "9"),
+];
 
 pub(crate) const STACK: StackId = StackId::new([7; 32]);
 
@@ -191,7 +202,7 @@ impl Program for Handlers {
             "no_content" => Ok(respond(StatusCode::NO_CONTENT, &[], full_body("not to be sent"))),
             "stream" => Ok(respond(StatusCode::OK, &[], streamed(&["one ", "two ", "three"]))),
             "broken_stream" => Ok(respond(StatusCode::OK, &[], broken_stream())),
-            "own_cors" => Ok(respond(StatusCode::OK, &[("access-control-allow-origin", "https://mine")], empty_body())),
+            "own_cors" => Ok(respond(StatusCode::OK, &OWN_CORS, empty_body())),
             "gate" => {
                 self.0.stop().await;
                 Ok(respond(StatusCode::OK, &[], full_body("through the gate")))

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use mu_abi::{DbReply, DbRequest, KeyValue, TableKey, TableKeyValue};
-use mu_db::{Atomicity, DbError, MuDb, Ops};
+use mu_db::{Atomicity, DbError, KvError, MuDb, Ops};
 
 /// Answers one question, and says what it is billed for.
 pub(super) async fn answer(db: &MuDb, stack: &[u8; 32], request: DbRequest) -> Result<(DbReply, Ops), DbError> {
@@ -71,6 +71,38 @@ pub(super) async fn answer(db: &MuDb, stack: &[u8; 32], request: DbRequest) -> R
     })
 }
 
+/// The most writes that a question may be billed for, as far as it tells: how many rows have a prefix is known only
+/// when they are deleted.
+pub(super) fn writes_max(request: &DbRequest) -> u64 {
+    let atomic = |is_atomic: bool| if is_atomic { 2 } else { 1 };
+    match request {
+        DbRequest::Put { is_atomic, .. } | DbRequest::Delete { is_atomic, .. } => atomic(*is_atomic),
+        DbRequest::DeleteByPrefix { .. } => 1,
+        DbRequest::BatchPut { items, is_atomic } => items.len().max(1) as u64 * atomic(*is_atomic),
+        DbRequest::BatchDelete { keys } => keys.len().max(1) as u64,
+        DbRequest::CompareAndSwap { .. } => 2,
+        DbRequest::Get { .. }
+        | DbRequest::Scan { .. }
+        | DbRequest::ScanKeys { .. }
+        | DbRequest::TableList { .. }
+        | DbRequest::BatchGet { .. }
+        | DbRequest::BatchScan { .. }
+        | DbRequest::BatchScanKeys { .. } => 0,
+    }
+}
+
+/// What a function is told of an error. Failures of the store name files of the node, which are its operator's business.
+pub(super) fn told(error: &DbError) -> String {
+    let text = match error {
+        DbError::Store(KvError::TooLarge { .. }) => return error.to_string(),
+        DbError::Store(KvError::Full { .. }) => "the database is full; reads still work",
+        DbError::Store(_) => "the database is unavailable; try again",
+        _ => return error.to_string(),
+    };
+    tracing::warn!(%error, "the database failed a function");
+    text.to_owned()
+}
+
 /// The protocol's limit as the database takes it; what does not fit is over any limit.
 fn row_limit(limit: u32) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
@@ -83,4 +115,60 @@ fn table_keys(keys: Vec<(String, Vec<u8>)>) -> Vec<mu_db::TableKey> {
 fn rows_reply(rows: Vec<mu_db::TableRow>) -> DbReply {
     let row = |row: mu_db::TableRow| TableKeyValue { table: row.table, key: row.key.into(), value: row.value.into() };
     DbReply::TableKeyValueList(rows.into_iter().map(row).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_writes_follow_from_the_question() {
+        let (table, key) = ("t".to_owned(), b"k".to_vec());
+        let row = (table.clone(), key.clone(), key.clone());
+        let place = (table.clone(), key.clone());
+        let put = |is_atomic| DbRequest::Put { table: table.clone(), key: key.clone(), value: vec![], is_atomic };
+        let delete = |is_atomic| DbRequest::Delete { table: table.clone(), key: key.clone(), is_atomic };
+        let batch_put = |count, is_atomic| DbRequest::BatchPut { items: vec![row.clone(); count], is_atomic };
+        let batch_delete = |count| DbRequest::BatchDelete { keys: vec![place.clone(); count] };
+        for (request, expected) in [
+            (put(false), 1),
+            (put(true), 2),
+            (delete(false), 1),
+            (delete(true), 2),
+            (batch_put(0, false), 1),
+            (batch_put(3, false), 3),
+            (batch_put(3, true), 6),
+            (batch_delete(0), 1),
+            (batch_delete(3), 3),
+            (DbRequest::DeleteByPrefix { table: table.clone(), key_prefix: key.clone() }, 1),
+            (DbRequest::Get { table: table.clone(), key: key.clone() }, 0),
+        ] {
+            assert_eq!(writes_max(&request), expected, "{request:?}");
+        }
+    }
+
+    #[test]
+    fn a_function_is_told_of_its_mistakes_and_not_of_the_nodes_files() {
+        let (store, reason) = ("/data/db.redb".to_owned(), "input/output error".to_owned());
+        for (error, expected) in [
+            (
+                KvError::Unavailable { store: store.clone(), reason: reason.clone() },
+                "the database is unavailable; try again",
+            ),
+            (
+                KvError::Corrupt { store: store.clone(), reason: reason.clone() },
+                "the database is unavailable; try again",
+            ),
+            (KvError::Closed { store: store.clone() }, "the database is unavailable; try again"),
+            (KvError::Full { store, reason }, "the database is full; reads still work"),
+            (
+                KvError::TooLarge { what: "a batch", bytes: 2, limit_bytes: 1 },
+                "a batch of 2 bytes is over the limit of 1 bytes",
+            ),
+        ] {
+            assert_eq!(told(&DbError::Store(error)), expected);
+        }
+        let unknown = DbError::UnknownTable { table: "ghosts".to_owned() };
+        assert_eq!(told(&unknown), unknown.to_string());
+    }
 }

@@ -134,6 +134,28 @@ async fn waiting_for_a_place_ends_with_the_functions_timeout() {
     assert_eq!((receipt.verdict, receipt.waited), (Verdict::Rejected("queue_timed_out"), Duration::from_secs(5)));
 }
 
+#[tokio::test(start_paused = true)]
+async fn waiting_and_running_together_take_no_longer_than_the_timeout() {
+    let config = InvokeConfig { concurrency_max: 1, ..InvokeConfig::default() };
+    // Runs until its time is over, as an engine sees to it.
+    let world = World::new(config, |call: Call| async move {
+        tokio::time::sleep_until(call.deadline).await;
+        failed(Failure::TimedOut { timeout: call.limits.timeout })
+    });
+    let shop = world.shop().await;
+    let mut first = pin!(world.pay(&shop));
+    assert!(poll(first.as_mut()).is_pending());
+    let later = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        world.pay(&shop).await
+    };
+    let (first, later) = tokio::join!(first, later);
+    assert_eq!([first.unwrap_err().code, later.unwrap_err().code], ["timed_out"; 2]);
+    let times: Vec<_> = world.sink.receipts().iter().map(|receipt| (receipt.waited, receipt.duration)).collect();
+    let seconds = Duration::from_secs;
+    assert_eq!(times, [(seconds(0), seconds(5)), (seconds(3), seconds(5))]);
+}
+
 #[tokio::test]
 async fn a_call_whose_caller_goes_away_leaves_a_receipt_and_its_place() {
     let config = InvokeConfig { concurrency_max: 1, queue_max: 0, ..InvokeConfig::default() };
@@ -183,10 +205,15 @@ async fn the_receipt_of_an_abandoned_call_has_what_it_executed() {
 #[tokio::test]
 async fn a_panic_in_the_engine_ends_one_call_only() {
     let calls = AtomicUsize::new(0);
-    let world = World::new(InvokeConfig::default(), move |_| {
+    let world = World::new(InvokeConfig::default(), move |call: Call| {
         let is_first = calls.fetch_add(1, Ordering::Relaxed) == 0;
         async move {
-            assert!(!is_first, "a fault of the engine");
+            if is_first {
+                call.services.db(PUT()).await;
+                // As an engine does for an execution that is dropped.
+                call.services.abandoned(USAGE);
+                panic!("a fault of the engine");
+            }
             answered("")
         }
     });
@@ -195,6 +222,11 @@ async fn a_panic_in_the_engine_ends_one_call_only() {
     assert_eq!((error.kind, error.code), (Kind::Internal, "internal"));
     assert!(!error.message.contains("a fault of the engine"), "{}", error.message);
     assert!(world.pay(&shop).await.is_ok());
-    let verdicts: Vec<_> = world.sink.receipts().iter().map(|receipt| receipt.verdict).collect();
+    let receipts = world.sink.receipts();
+    let verdicts: Vec<_> = receipts.iter().map(|receipt| receipt.verdict).collect();
     assert_eq!(verdicts, [Verdict::Failed("internal"), Verdict::Answered(StatusCode::CREATED)]);
+    // What was used until then is billed.
+    let usage = receipts[0].usage;
+    assert_eq!((usage.instructions, usage.byte_instructions), (USAGE.instructions, USAGE.byte_instructions));
+    assert_eq!((usage.db_writes, receipts[0].memory_bytes_max), (2, USAGE.memory_bytes_max));
 }

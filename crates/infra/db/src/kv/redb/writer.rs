@@ -114,7 +114,11 @@ impl<F: Files> Writer<F> {
                     group.push(commit);
                 }
                 Ok(other) => return (group, Some(other)),
-                Err(_) if group.len() < self.last_group && start.elapsed() < RETURN_TIME => std::thread::yield_now(),
+                Err(mpsc::error::TryRecvError::Empty)
+                    if group.len() < self.last_group && start.elapsed() < RETURN_TIME =>
+                {
+                    std::thread::yield_now();
+                }
                 Err(_) => break,
             }
         }

@@ -18,6 +18,9 @@ use std::path::{Path, PathBuf};
 
 const PIECE_BYTES: usize = 80;
 
+/// What a piece takes in a path besides its text, at most.
+const LONGEST_ENDING: &str = ".part/";
+
 /// What a file name stands for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Piece {
@@ -34,6 +37,34 @@ pub(super) enum Kind {
 
 /// The file of a key.
 pub(super) fn path(root: &Path, key: &str) -> PathBuf {
+    let (mut path, last) = directory(root, key);
+    path.push(encode(last, Kind::Blob));
+    path
+}
+
+/// The file of a blob, or the directory, that a piece stands for.
+pub(super) fn entry(directory: &Path, piece: &Piece) -> PathBuf {
+    directory.join(encode(&piece.text, piece.kind))
+}
+
+/// The most bytes that the path of a key can have below the root. It grows with the key.
+pub(in crate::blobs) fn path_bytes(key: &str) -> usize {
+    let (mut escaped, mut slashes) = (0, 0);
+    for byte in key.bytes() {
+        match byte {
+            b'/' => slashes += 1,
+            byte if is_plain(byte) => {}
+            _ => escaped += 1,
+        }
+    }
+    // A piece ends at a slash, after its longest length, or with the key.
+    let pieces = slashes + key.len() / PIECE_BYTES + 1;
+    // The last 2 are for a slash at the end, which is escaped.
+    key.len() + 2 * escaped + pieces * LONGEST_ENDING.len() + 2
+}
+
+/// The deepest directory that holds all keys that begin with `key`, and the rest of the key within it.
+pub(super) fn directory<'key>(root: &Path, key: &'key str) -> (PathBuf, &'key [u8]) {
     let mut path = root.to_owned();
     let mut rest = key.as_bytes();
     loop {
@@ -41,8 +72,7 @@ pub(super) fn path(root: &Path, key: &str) -> PathBuf {
         let end = longest.iter().position(|&byte| byte == b'/').map_or(longest.len(), |slash| slash + 1);
         let (text, later) = rest.split_at(end);
         if later.is_empty() {
-            path.push(encode(text, Kind::Blob));
-            return path;
+            return (path, text);
         }
         path.push(encode(text, Kind::Directory));
         rest = later;
@@ -58,11 +88,15 @@ fn encode(text: &[u8], kind: Kind) -> String {
     let mut name = String::with_capacity(text.len() + ending.len());
     for &byte in text {
         match byte {
-            b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' => name.push(char::from(byte)),
+            byte if is_plain(byte) => name.push(char::from(byte)),
             _ => name.push_str(&format!("%{byte:02x}")),
         }
     }
     name + ending
+}
+
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-')
 }
 
 /// What a file name stands for; `None` when it is not one of ours.
@@ -152,6 +186,11 @@ mod tests {
             prop_assert!(directories.iter().all(|piece| piece.kind == Kind::Directory));
             for name in path(Path::new(""), &key).iter() {
                 prop_assert!(name.len() <= 255);
+            }
+            prop_assert!(path(Path::new(""), &key).as_os_str().len() <= path_bytes(&key));
+            for (start, _) in key.char_indices().skip(1) {
+                prop_assert!(path_bytes(&key[..start]) <= path_bytes(&key));
+                prop_assert!(path(Path::new(""), &key).starts_with(directory(Path::new(""), &key[..start]).0));
             }
         }
 

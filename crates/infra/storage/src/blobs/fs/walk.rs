@@ -1,5 +1,6 @@
 //! Listing: a walk through the directories in the order of the keys.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -7,11 +8,15 @@ use std::path::Path;
 use super::name::{self, Kind, Piece};
 use crate::blobs::BlobInfo;
 
+/// Fewest entries of a directory that are taken in one pass over it.
+const PASS_ENTRIES_MIN: usize = 64;
+
 /// The first `limit` blobs under `root` whose keys begin with `prefix` and are greater than `after`, in order.
 pub(super) fn list(root: &Path, prefix: &str, after: Option<&str>, limit: usize) -> io::Result<Vec<BlobInfo>> {
     let mut walk = Walk { prefix: prefix.as_bytes(), after: after.map(str::as_bytes), limit, found: Vec::new() };
     if limit > 0 {
-        walk.directory(root, &mut Vec::new())?;
+        let (path, rest) = name::directory(root, prefix);
+        walk.directory(&path, &mut prefix.as_bytes()[..prefix.len() - rest.len()].to_vec())?;
     }
     Ok(walk.found)
 }
@@ -27,32 +32,62 @@ impl Walk<'_> {
     /// Lists what is in a directory, all of whose keys begin with `key`. Directories nest at most as deep as the
     /// operating system's longest path allows.
     fn directory(&mut self, path: &Path, key: &mut Vec<u8>) -> io::Result<()> {
-        let mut pieces: Vec<(Piece, fs::DirEntry)> = Vec::new();
-        for entry in unless_gone(fs::read_dir(path))?.into_iter().flatten() {
-            let entry = entry?;
-            if let Some(piece) = entry.file_name().to_str().and_then(name::decode) {
-                pieces.push((piece, entry));
-            }
-        }
-        pieces.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         let length = key.len();
-        for (piece, entry) in pieces {
-            if self.found.len() >= self.limit {
-                break;
+        let mut last = None;
+        // Mostly one pass: another one follows only when directories turned out to hold nothing wanted.
+        loop {
+            let room = (self.limit - self.found.len()).max(PASS_ENTRIES_MIN);
+            let pieces = self.first_pieces(path, key, last.as_ref(), room)?;
+            let is_last_pass = pieces.len() < room;
+            for piece in pieces {
+                key.extend_from_slice(&piece.text);
+                match piece.kind {
+                    Kind::Directory => self.directory(&name::entry(path, &piece), key)?,
+                    Kind::Blob => self.blob(&name::entry(path, &piece), key)?,
+                }
+                key.truncate(length);
+                if self.found.len() >= self.limit {
+                    return Ok(());
+                }
+                last = Some(piece);
             }
-            key.extend_from_slice(&piece.text);
-            match piece.kind {
-                Kind::Directory if self.may_hold(key) => self.directory(&entry.path(), key)?,
-                Kind::Blob if self.wants(key) => self.blob(&entry, key)?,
-                Kind::Directory | Kind::Blob => {}
+            if is_last_pass {
+                return Ok(());
             }
-            key.truncate(length);
         }
-        Ok(())
     }
 
-    fn blob(&mut self, entry: &fs::DirEntry, key: &[u8]) -> io::Result<()> {
-        if let (Ok(key), Some(metadata)) = (str::from_utf8(key), unless_gone(entry.metadata())?) {
+    /// The first `count` pieces after `last` that can matter, in order. No more are kept in memory, however many the
+    /// directory has.
+    fn first_pieces(
+        &self,
+        path: &Path,
+        key: &mut Vec<u8>,
+        last: Option<&Piece>,
+        count: usize,
+    ) -> io::Result<BTreeSet<Piece>> {
+        let length = key.len();
+        let mut first = BTreeSet::new();
+        for entry in unless_gone(fs::read_dir(path))?.into_iter().flatten() {
+            let Some(piece) = entry?.file_name().to_str().and_then(name::decode) else { continue };
+            key.extend_from_slice(&piece.text);
+            let matters = match piece.kind {
+                Kind::Directory => self.may_hold(key),
+                Kind::Blob => self.wants(key),
+            };
+            key.truncate(length);
+            if matters && last.is_none_or(|last| piece > *last) {
+                first.insert(piece);
+                if first.len() > count {
+                    first.pop_last();
+                }
+            }
+        }
+        Ok(first)
+    }
+
+    fn blob(&mut self, path: &Path, key: &[u8]) -> io::Result<()> {
+        if let (Ok(key), Some(metadata)) = (str::from_utf8(key), unless_gone(fs::symlink_metadata(path))?) {
             self.found.push(BlobInfo { key: key.to_owned(), size_bytes: metadata.len() });
         }
         Ok(())
