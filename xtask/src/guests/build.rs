@@ -62,7 +62,11 @@ fn remap_flags(root: &Path) -> Vec<String> {
     };
     let cargo = home("CARGO_HOME", ".cargo").map(|folder| (folder, "/cargo"));
     let rustup = home("RUSTUP_HOME", ".rustup").map(|folder| (folder, "/rust"));
-    let folders = [Some((root.to_owned(), "/mu")), cargo, rustup].into_iter().flatten();
+    // The sources of dependencies lie in a folder that is named after the registry; the last flag that fits wins.
+    let registries = cargo.iter().flat_map(|(folder, _)| std::fs::read_dir(folder.join("registry/src")));
+    let registries = registries.flatten().flatten().map(|entry| (entry.path(), "/crates"));
+    let registries: Vec<_> = registries.collect();
+    let folders = [Some((root.to_owned(), "/mu")), cargo, rustup].into_iter().flatten().chain(registries);
     folders.map(|(folder, name)| format!("--remap-path-prefix={}={name}", folder.display())).collect()
 }
 
