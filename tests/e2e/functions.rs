@@ -147,3 +147,28 @@ fn a_log_keeps_its_levels_and_is_cut_at_its_limit() {
         event["level"] == "error" && event["message"].as_str().is_some_and(|text| text.contains("nothing works"))
     });
 }
+
+/// A function that was built against the first SDK, as it was published, runs unchanged.
+#[test]
+fn functions_of_the_first_sdk_run_unchanged() {
+    let project = Project::of_modules(&[("original", &guest("original.wasm"))]);
+    let handlers = ["echo", "greet", "data", "panics"];
+    let routes: String = handlers.iter().map(|name| format!("      /{name}: {{ post: original.{name} }}\n")).collect();
+    project.replace("mu.yaml", "    endpoints:\n", &format!("    endpoints:\n{routes}"));
+    let services = "  - { type: KeyValueTable, name: table }\n  - { type: Storage, name: box }\n";
+    project.replace("mu.yaml", "  - type: Gateway\n", &format!("{services}  - type: Gateway\n"));
+    let running = Running::start(&project);
+
+    let told = |path: &str, body: &str| {
+        let answer = running.send("POST", &format!("/web/{path}"), &[], body.as_bytes());
+        (answer.status, answer.text())
+    };
+    assert_eq!(told("echo", "some bytes"), (200, "some bytes".to_owned()));
+    assert_eq!(told("greet", ""), (200, "hello from the first SDK".to_owned()));
+    // A value of two bytes, none, two rows, two keys, one table, an error, an object of six bytes, one object.
+    assert_eq!(told("data", ""), (200, "Some(2) None 2 2 1 true 6 1".to_owned()));
+    assert_eq!(told("panics", "").0, 502);
+    assert_eq!(told("echo", "still here"), (200, "still here".to_owned()));
+    let line = running.event("the log line", |event| event["event"] == "log" && event["message"] == "greeting");
+    assert_eq!((&line["level"], &line["source"]), (&json!("info"), &json!("function")));
+}

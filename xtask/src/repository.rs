@@ -9,8 +9,10 @@ const NOT_SOURCES: [&str; 5] = [".git", ".mu", "dist", "node_modules", "target"]
 
 /// The root of the checkout: the folder above this crate.
 pub(crate) fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_owned()
+    // Cargo says it to whatever it runs. The folder in which this was compiled may be another checkout, when several share
+    // a target folder.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    here.parent().unwrap_or(&here).to_owned()
 }
 
 /// Where cargo puts its results: `CARGO_TARGET_DIR`, else `target` in the root.
