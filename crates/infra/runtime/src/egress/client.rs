@@ -362,7 +362,9 @@ mod tests {
         client(EgressPolicy::Anywhere).send(smuggling).await.unwrap();
         let asked = answering.await.unwrap().to_lowercase();
         assert!(asked.contains("content-length: 8\r\n") && asked.contains("x: y\r\n"), "{asked}");
-        assert!(!asked.contains("chunked") && !asked.contains("99") && !asked.contains("connection: x"), "{asked}");
+        for refused in ["chunked", "content-length: 99", "connection: x"] {
+            assert!(!asked.contains(refused), "{refused}: {asked}");
+        }
     }
 
     #[tokio::test]
