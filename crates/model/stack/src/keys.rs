@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::limits::{
-    CORS_ENTRIES_MAX, CORS_MAX_AGE_MAX, ENV_BYTES_MAX, INSTRUCTIONS_DEFAULT, INSTRUCTIONS_MAX, MEMORY_DEFAULT,
-    MEMORY_MAX, MEMORY_MIN, NAME_BYTES_MAX, PATH_BYTES_MAX, ROUTES_MAX, SERVICES_MAX, TIMEOUT_DEFAULT, TIMEOUT_MAX,
-    VERSION_BYTES_MAX,
+    CONCURRENCY_DEFAULT, CONCURRENCY_MAX, CORS_ENTRIES_MAX, CORS_MAX_AGE_MAX, ENV_BYTES_MAX, INSTRUCTIONS_DEFAULT,
+    INSTRUCTIONS_MAX, MEMORY_DEFAULT, MEMORY_MAX, MEMORY_MIN, NAME_BYTES_MAX, PATH_BYTES_MAX, ROUTES_MAX, SERVICES_MAX,
+    TIMEOUT_DEFAULT, TIMEOUT_MAX, VERSION_BYTES_MAX,
 };
+use crate::stack::{Instances, Runtime};
 use crate::{HumanDuration, Method};
 
 /// A key of a map in the manifest.
@@ -23,10 +24,25 @@ pub(crate) const MANIFEST: &[Key] = &[STACK_NAME, VERSION, DEV_ID, SERVICES];
 /// Top of the YAML form of a deployed stack.
 pub(crate) const STACK: &[Key] = &[STACK_NAME, VERSION, SERVICES];
 /// A function in `mu.yaml`.
-pub(crate) const FUNCTION: &[Key] =
-    &[TYPE, NAME, LANG, BUILD, MODULE, SOURCE, RUNTIME, ENV, ENV_DEV, MEMORY_LIMIT, TIMEOUT, MAX_INSTRUCTIONS];
+pub(crate) const FUNCTION: &[Key] = &[
+    TYPE,
+    NAME,
+    LANG,
+    BUILD,
+    MODULE,
+    SOURCE,
+    RUNTIME,
+    ENV,
+    ENV_DEV,
+    MEMORY_LIMIT,
+    TIMEOUT,
+    MAX_INSTRUCTIONS,
+    MAX_CONCURRENCY,
+    INSTANCES,
+];
 /// A function in the YAML form of a deployed stack.
-pub(crate) const STACK_FUNCTION: &[Key] = &[TYPE, NAME, BINARY, RUNTIME, ENV, MEMORY_LIMIT, TIMEOUT, MAX_INSTRUCTIONS];
+pub(crate) const STACK_FUNCTION: &[Key] =
+    &[TYPE, NAME, BINARY, RUNTIME, ENV, MEMORY_LIMIT, TIMEOUT, MAX_INSTRUCTIONS, MAX_CONCURRENCY, INSTANCES];
 pub(crate) const GATEWAY: &[Key] = &[TYPE, NAME, ENDPOINTS, CORS];
 pub(crate) const TABLE: &[Key] = &[TYPE, NAME, DELETE];
 pub(crate) const STORAGE: &[Key] = &[TYPE, NAME, DELETE, PUBLIC];
@@ -40,7 +56,10 @@ pub(crate) const SERVICE_TYPES: [&str; 4] = ["Function", "Gateway", "KeyValueTab
 /// Values of `lang`; the capital letter is how the first version of mu wrote it.
 pub(crate) const LANGUAGES: [&str; 2] = ["rust", "Rust"];
 /// Values of `runtime`.
-pub(crate) const RUNTIMES: [&str; 1] = ["wasi1.0"];
+pub(crate) const RUNTIMES: [&str; 3] =
+    [Runtime::Wasi1.as_str(), Runtime::WasiHttp.as_str(), Runtime::WasiHttp3.as_str()];
+/// Values of `instances`.
+pub(crate) const INSTANCES_WORDS: [&str; 2] = [Instances::Fresh.as_str(), Instances::Reuse.as_str()];
 
 const STACK_NAME: Key = Key { name: "name", required: true, about: "Name of the stack.", schema: name };
 const VERSION: Key = Key {
@@ -99,7 +118,7 @@ const BINARY: Key = Key { name: "binary", required: true, about: "Id of the uplo
 const RUNTIME: Key = Key {
     name: "runtime",
     required: false,
-    about: "Contract between the function and mu.",
+    about: "Contract between the function and mu: `wasi1.0`, a core module that speaks over stdin and stdout; `wasi-http`, a component with `wasi:http/incoming-handler@0.2`; `wasi-http-0.3`, one with `wasi:http/handler@0.3`.",
     schema: || json!({"enum": RUNTIMES, "default": RUNTIMES[0]}),
 };
 const ENV: Key =
@@ -148,6 +167,18 @@ const MAX_INSTRUCTIONS: Key = Key {
             "default": INSTRUCTIONS_DEFAULT.to_string(),
         })
     },
+};
+const MAX_CONCURRENCY: Key = Key {
+    name: "max_concurrency",
+    required: false,
+    about: "Most invocations at once. More wait in a queue; when that is full, they are answered 503 with Retry-After.",
+    schema: || json!({"type": "integer", "minimum": 1, "maximum": CONCURRENCY_MAX, "default": CONCURRENCY_DEFAULT}),
+};
+const INSTANCES: Key = Key {
+    name: "instances",
+    required: false,
+    about: "`fresh`: each invocation gets an instance of its own. `reuse` (components only): an instance serves many invocations, one after the other, and what it keeps in memory stays.",
+    schema: || json!({"enum": INSTANCES_WORDS, "default": INSTANCES_WORDS[0]}),
 };
 
 const ENDPOINTS: Key = Key {

@@ -49,6 +49,6 @@ pub use crate::route::{
 pub use crate::schema::schema;
 pub use crate::size::{ByteSize, ParseSizeError};
 pub use crate::stack::{
-    Artifact, Function, FunctionLimits, Gateway, NotUploaded, Runtime, Service, Stack, StorageBox, Table,
+    Artifact, Function, FunctionLimits, Gateway, Instances, NotUploaded, Runtime, Service, Stack, StorageBox, Table,
 };
 pub use crate::stack_id::{ParseStackIdError, StackId};

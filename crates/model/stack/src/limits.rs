@@ -46,6 +46,11 @@ pub const INSTRUCTIONS_DEFAULT: Instructions = Instructions::new(100_000_000_000
 /// Most instructions a function may ask for: no core executes as many within [`TIMEOUT_MAX`].
 pub const INSTRUCTIONS_MAX: Instructions = Instructions::new(1_000_000_000_000_000);
 
+/// Invocations of one function at once when it doesn't say.
+pub const CONCURRENCY_DEFAULT: u32 = 128;
+/// Most invocations of one function at once that a function may ask for: the instances a node has by default.
+pub const CONCURRENCY_MAX: u32 = 1_000;
+
 /// Longest time a browser may be told to remember a preflight answer; browsers cap it at a day or less.
 pub const CORS_MAX_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 

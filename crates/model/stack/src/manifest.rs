@@ -6,7 +6,7 @@ use crate::name::{FunctionName, StackName};
 use crate::problem::{Problems, Report};
 use crate::read::services::FunctionForm;
 use crate::read::{Fields, function, services};
-use crate::stack::{Artifact, Function, FunctionLimits, Gateway, Runtime, Service, Stack};
+use crate::stack::{Artifact, Function, FunctionLimits, Gateway, Instances, Runtime, Service, Stack};
 use crate::stack_id::StackId;
 use crate::yaml;
 
@@ -48,6 +48,7 @@ pub struct FunctionManifest {
     /// Read by [`Manifest::local_stack`] alone. There is no accessor, and [`Function`] has no such field.
     env_dev: Env,
     limits: FunctionLimits,
+    instances: Instances,
 }
 
 /// How a function's module comes to be.
@@ -137,6 +138,7 @@ impl Manifest {
                     runtime: function.runtime,
                     env: env(function)?,
                     limits: function.limits,
+                    instances: function.instances,
                 }),
                 Service::Gateway(gateway) => Service::Gateway(gateway.clone()),
                 Service::Table(table) => Service::Table(table.clone()),
@@ -162,8 +164,9 @@ impl FunctionManifest {
         env: Env,
         env_dev: Env,
         limits: FunctionLimits,
+        instances: Instances,
     ) -> Self {
-        Self { name, build, source, module, runtime, env, env_dev, limits }
+        Self { name, build, source, module, runtime, env, env_dev, limits, instances }
     }
 
     /// Its name.
@@ -188,6 +191,12 @@ impl FunctionManifest {
     #[must_use]
     pub fn module(&self) -> &str {
         &self.module
+    }
+
+    /// The contract it is built for.
+    #[must_use]
+    pub fn runtime(&self) -> Runtime {
+        self.runtime
     }
 
     /// What one invocation may use.

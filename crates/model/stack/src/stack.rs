@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cors::Cors;
 use crate::env::Env;
 use crate::instructions::Instructions;
-use crate::limits::{INSTRUCTIONS_DEFAULT, MEMORY_DEFAULT, TIMEOUT_DEFAULT};
+use crate::limits::{CONCURRENCY_DEFAULT, INSTRUCTIONS_DEFAULT, MEMORY_DEFAULT, TIMEOUT_DEFAULT};
 use crate::name::{BinaryId, BoxName, FunctionName, GatewayName, StackName, TableName};
 use crate::route::RouteTable;
 use crate::size::ByteSize;
@@ -48,6 +48,8 @@ pub struct Function {
     pub env: Env,
     /// What one invocation may use.
     pub limits: FunctionLimits,
+    /// How long an instance lives.
+    pub instances: Instances,
 }
 
 /// Where a function's code is.
@@ -65,6 +67,20 @@ pub enum Runtime {
     /// `wasi1.0`: a WASI preview 1 command that speaks Borsh over stdin and stdout.
     #[default]
     Wasi1,
+    /// `wasi-http`: a component that exports `wasi:http/incoming-handler` of WASI 0.2.
+    WasiHttp,
+    /// `wasi-http-0.3`: a component that exports `wasi:http/handler` of WASI 0.3.
+    WasiHttp3,
+}
+
+/// How long an instance of a function lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Instances {
+    /// `fresh`: for one invocation. Nothing of it is seen by another.
+    #[default]
+    Fresh,
+    /// `reuse`: for many invocations, one at a time. What the function keeps in memory, the next invocation finds.
+    Reuse,
 }
 
 /// What one invocation of a function may use.
@@ -76,6 +92,8 @@ pub struct FunctionLimits {
     pub timeout: Duration,
     /// Most instructions.
     pub instructions: Instructions,
+    /// Most invocations at once: 1 to 1 000. More wait, in a queue of bounded length.
+    pub concurrency: u32,
 }
 
 /// HTTP paths and methods mapped to handlers.
@@ -198,11 +216,39 @@ impl Stack {
 }
 
 impl Runtime {
+    /// All of them, as they are numbered in the protobuf form.
+    pub const ALL: [Self; 3] = [Self::Wasi1, Self::WasiHttp, Self::WasiHttp3];
+
     /// As manifests write it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Wasi1 => "wasi1.0",
+            Self::WasiHttp => "wasi-http",
+            Self::WasiHttp3 => "wasi-http-0.3",
+        }
+    }
+
+    /// Whether its artifacts are components; otherwise they are core modules.
+    #[must_use]
+    pub const fn is_component(self) -> bool {
+        match self {
+            Self::Wasi1 => false,
+            Self::WasiHttp | Self::WasiHttp3 => true,
+        }
+    }
+}
+
+impl Instances {
+    /// All of them, as they are numbered in the protobuf form.
+    pub const ALL: [Self; 2] = [Self::Fresh, Self::Reuse];
+
+    /// As manifests write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Reuse => "reuse",
         }
     }
 }
@@ -215,6 +261,11 @@ impl fmt::Display for Runtime {
 
 impl Default for FunctionLimits {
     fn default() -> Self {
-        Self { memory: MEMORY_DEFAULT, timeout: TIMEOUT_DEFAULT, instructions: INSTRUCTIONS_DEFAULT }
+        Self {
+            memory: MEMORY_DEFAULT,
+            timeout: TIMEOUT_DEFAULT,
+            instructions: INSTRUCTIONS_DEFAULT,
+            concurrency: CONCURRENCY_DEFAULT,
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::keys;
 use crate::problem::{Problems, Report};
 use crate::read::services::FunctionForm;
 use crate::read::{Fields, function, services};
-use crate::stack::{Artifact, Function, FunctionLimits, Gateway, NotUploaded, Service, Stack};
+use crate::stack::{Artifact, Function, FunctionLimits, Gateway, Instances, NotUploaded, Service, Stack};
 use crate::yaml;
 
 impl Stack {
@@ -75,6 +75,12 @@ fn write_function(out: &mut String, function: &Function) -> Result<(), NotUpload
     }
     if limits.instructions != usual.instructions {
         line(out, 4, "max_instructions", &limits.instructions.to_string());
+    }
+    if limits.concurrency != usual.concurrency {
+        line(out, 4, "max_concurrency", &limits.concurrency.to_string());
+    }
+    if function.instances != Instances::default() {
+        line(out, 4, "instances", function.instances.as_str());
     }
     if !function.env.is_empty() {
         out.push_str("    env:\n");

@@ -18,11 +18,13 @@ use crate::limits::FILE_BYTES_MAX;
 use crate::method::Method;
 use crate::name::{HandlerRef, Name, NameKind};
 use crate::problem::{Problems, Report};
-use crate::read::function::limit_mistakes;
+use crate::read::function::{instances_mistake, limit_mistakes};
 use crate::read::routes::{RouteList, handler};
 use crate::read::{cross_origin, shown, version_problem};
 use crate::size::ByteSize;
-use crate::stack::{Artifact, Function, FunctionLimits, Gateway, Runtime, Service, Stack, StorageBox, Table};
+use crate::stack::{
+    Artifact, Function, FunctionLimits, Gateway, Instances, Runtime, Service, Stack, StorageBox, Table,
+};
 
 /// What reports call the input.
 const INPUT: &str = "stack";
@@ -117,8 +119,10 @@ fn function(message: FunctionMessage, declared: &mut Declarations, problems: &mu
         declared.function(name, None, problems);
     }
     let binary = parsed(&message.binary, problems);
-    if message.runtime != 0 {
-        problems.add(None, format!("unknown runtime, number {}", message.runtime));
+    let runtime = numbered(&Runtime::ALL, message.runtime, "runtime", problems);
+    let instances = numbered(&Instances::ALL, message.instances, "kind of instances", problems);
+    if let Some(mistake) = instances_mistake(instances, runtime) {
+        problems.add(None, mistake);
     }
     let mut env = Env::new();
     for variable in message.env {
@@ -138,10 +142,22 @@ fn function(message: FunctionMessage, declared: &mut Declarations, problems: &mu
     if message.max_instructions != 0 {
         limits.instructions = Instructions::new(message.max_instructions);
     }
+    if message.max_concurrency != 0 {
+        limits.concurrency = message.max_concurrency;
+    }
     for (_, mistake) in limit_mistakes(&limits) {
         problems.add(None, mistake);
     }
-    Some(Function { name: name?, artifact: Artifact::Binary(binary?), runtime: Runtime::Wasi1, env, limits })
+    Some(Function { name: name?, artifact: Artifact::Binary(binary?), runtime, env, limits, instances })
+}
+
+/// The value of that number, or the first one with a problem noted.
+fn numbered<T: Copy + Default>(all: &[T], number: i32, what: &str, problems: &mut Problems) -> T {
+    let known = usize::try_from(number).ok().and_then(|number| all.get(number)).copied();
+    known.unwrap_or_else(|| {
+        problems.add(None, format!("unknown {what}, number {number}"));
+        T::default()
+    })
 }
 
 fn gateway(message: GatewayMessage, declared: &mut Declarations, problems: &mut Problems) -> Option<Gateway> {

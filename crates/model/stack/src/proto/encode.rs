@@ -11,7 +11,7 @@ use super::messages::{
     ServiceMessage, StackMessage, StorageMessage, TableMessage,
 };
 use crate::cors::{AllowList, Cors};
-use crate::stack::{Artifact, Function, FunctionLimits, Gateway, NotUploaded, Runtime, Service, Stack};
+use crate::stack::{Artifact, Function, FunctionLimits, Gateway, Instances, NotUploaded, Runtime, Service, Stack};
 
 impl Stack {
     /// The protobuf form. Services, paths and methods keep their order, environment variables are sorted by name.
@@ -54,11 +54,18 @@ fn function(function: &Function) -> Result<FunctionMessage, NotUploaded> {
         binary: binary.to_string(),
         runtime: match function.runtime {
             Runtime::Wasi1 => 0,
+            Runtime::WasiHttp => 1,
+            Runtime::WasiHttp3 => 2,
         },
         env: env.collect(),
         memory_limit: limits.memory.bytes(),
         timeout_ms: if limits.timeout == usual.timeout { 0 } else { millis(limits.timeout) },
         max_instructions: if limits.instructions == usual.instructions { 0 } else { limits.instructions.count() },
+        max_concurrency: if limits.concurrency == usual.concurrency { 0 } else { limits.concurrency },
+        instances: match function.instances {
+            Instances::Fresh => 0,
+            Instances::Reuse => 1,
+        },
     })
 }
 

@@ -85,7 +85,7 @@ pub(super) struct FunctionMessage {
     pub(super) name: String,
     #[prost(string, tag = "2")]
     pub(super) binary: String,
-    /// 0 is `wasi1.0`.
+    /// The place in [`Runtime::ALL`](crate::Runtime::ALL): 0 is `wasi1.0`.
     #[prost(int32, tag = "3")]
     pub(super) runtime: i32,
     #[prost(message, repeated, tag = "4")]
@@ -99,6 +99,12 @@ pub(super) struct FunctionMessage {
     /// 0 is the default.
     #[prost(uint64, tag = "101")]
     pub(super) max_instructions: u64,
+    /// 0 is the default.
+    #[prost(uint32, tag = "102")]
+    pub(super) max_concurrency: u32,
+    /// The place in [`Instances::ALL`](crate::Instances::ALL): 0 is `fresh`.
+    #[prost(int32, tag = "103")]
+    pub(super) instances: i32,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -1,15 +1,19 @@
 //! Reads a function, as `mu.yaml` or the form of a deployed stack writes it.
 
+use std::str::FromStr;
+
 use crate::duration::HumanDuration;
 use crate::env::Env;
 use crate::instructions::Instructions;
-use crate::keys::{LANGUAGES, RUNTIMES};
-use crate::limits::{INSTRUCTIONS_MAX, MEMORY_MAX, MEMORY_MIN, PATH_BYTES_MAX, TIMEOUT_MAX, TIMEOUT_MIN};
+use crate::keys::{INSTANCES_WORDS, LANGUAGES, RUNTIMES};
+use crate::limits::{
+    CONCURRENCY_MAX, INSTRUCTIONS_MAX, MEMORY_MAX, MEMORY_MIN, PATH_BYTES_MAX, TIMEOUT_MAX, TIMEOUT_MIN,
+};
 use crate::manifest::{Build, FunctionManifest};
 use crate::name::FunctionName;
 use crate::problem::{Problems, outside};
 use crate::size::ByteSize;
-use crate::stack::{Artifact, Function, FunctionLimits, Runtime};
+use crate::stack::{Artifact, Function, FunctionLimits, Instances, Runtime};
 
 use super::{Fields, shown};
 
@@ -29,13 +33,14 @@ pub(crate) fn of_manifest(
         problems.add(entry.node.position, format!("together with `env`: {error}"));
     }
     let limits = limits(fields, problems);
+    let instances = instances(fields, runtime, problems);
     let name = name?;
     let module = module.or_else(|| match build {
         Build::Rust => Some(format!("modules/{name}.wasm")),
         Build::Command(_) | Build::None => None,
     })?;
     let source = source.unwrap_or_else(|| format!("functions/{name}"));
-    Some(FunctionManifest::new(name, build, source, module, runtime, env, env_dev, limits))
+    Some(FunctionManifest::new(name, build, source, module, runtime, env, env_dev, limits, instances))
 }
 
 /// A function of a deployed stack.
@@ -44,7 +49,8 @@ pub(crate) fn of_stack(name: Option<FunctionName>, fields: &Fields<'_>, problems
     let runtime = runtime(fields, problems);
     let env = variables(fields, "env", problems);
     let limits = limits(fields, problems);
-    Some(Function { name: name?, artifact: Artifact::Binary(binary?.0), runtime, env, limits })
+    let instances = instances(fields, runtime, problems);
+    Some(Function { name: name?, artifact: Artifact::Binary(binary?.0), runtime, env, limits, instances })
 }
 
 /// What is wrong with the limits of a function from wherever they come.
@@ -58,6 +64,7 @@ pub(crate) fn limit_mistakes(limits: &FunctionLimits) -> Vec<(&'static str, Stri
             "max_instructions",
             outside("`max_instructions`", &limits.instructions, &Instructions::new(1), &INSTRUCTIONS_MAX),
         ),
+        ("max_concurrency", outside("`max_concurrency`", &limits.concurrency, &1, &CONCURRENCY_MAX)),
     ]
     .into_iter()
     .filter_map(|(key, message)| Some((key, message?)))
@@ -108,9 +115,26 @@ fn path(fields: &Fields<'_>, name: &str, problems: &mut Problems) -> Option<Stri
 }
 
 fn runtime(fields: &Fields<'_>, problems: &mut Problems) -> Runtime {
-    // There is one; the word is checked all the same.
-    let _ = fields.word("runtime", &RUNTIMES, "the one runtime is `wasi1.0`", problems);
-    Runtime::Wasi1
+    let advice = "the runtimes are `wasi1.0`, `wasi-http` and `wasi-http-0.3`";
+    let word = fields.word("runtime", &RUNTIMES, advice, problems);
+    Runtime::ALL.into_iter().find(|runtime| Some(runtime.as_str()) == word).unwrap_or_default()
+}
+
+fn instances(fields: &Fields<'_>, runtime: Runtime, problems: &mut Problems) -> Instances {
+    let advice = "instances are `fresh`, one for each invocation, or `reuse`";
+    let word = fields.word("instances", &INSTANCES_WORDS, advice, problems);
+    let instances = Instances::ALL.into_iter().find(|instances| Some(instances.as_str()) == word).unwrap_or_default();
+    if let (Some(mistake), Some(entry)) = (instances_mistake(instances, runtime), fields.entry("instances")) {
+        let hint = "leave `instances` out, or build a component (`runtime: wasi-http`)".to_owned();
+        problems.hint(entry.node.position, mistake, hint);
+    }
+    instances
+}
+
+/// What is wrong with asking for such instances of such a function, from wherever that comes.
+pub(crate) fn instances_mistake(instances: Instances, runtime: Runtime) -> Option<String> {
+    let is_mistake = instances == Instances::Reuse && !runtime.is_component();
+    is_mistake.then(|| format!("an instance of runtime {runtime} ends with its invocation and can't be reused"))
 }
 
 /// Variables; numbers and booleans count as the text they are written as.
@@ -138,6 +162,19 @@ fn variables(fields: &Fields<'_>, key: &str, problems: &mut Problems) -> Env {
     env
 }
 
+/// A count, as people write one.
+struct WholeNumber(u32);
+
+impl FromStr for WholeNumber {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        // More digits than fit are over every limit.
+        if is_number { Ok(Self(text.parse().unwrap_or(u32::MAX))) } else { Err("not a whole number") }
+    }
+}
+
 fn limits(fields: &Fields<'_>, problems: &mut Problems) -> FunctionLimits {
     let mut limits = FunctionLimits::default();
     if let Some((memory, _)) = fields.parsed::<ByteSize>("memory_limit", problems) {
@@ -148,6 +185,9 @@ fn limits(fields: &Fields<'_>, problems: &mut Problems) -> FunctionLimits {
     }
     if let Some((instructions, _)) = fields.parsed::<Instructions>("max_instructions", problems) {
         limits.instructions = instructions;
+    }
+    if let Some((concurrency, _)) = fields.parsed::<WholeNumber>("max_concurrency", problems) {
+        limits.concurrency = concurrency.0;
     }
     for (key, message) in limit_mistakes(&limits) {
         problems.add(fields.entry(key).map(|entry| entry.node.position), message);

@@ -129,6 +129,8 @@ services:
   - {type: Function, name: b, lang: rust, memory_limit: 1, timeout: 0s, max_instructions: 0}
   - {type: Function, name: c, lang: rust, memory_limit: 9GiB, timeout: 5m1ms, max_instructions: 10000T}
   - {type: Function, name: d, lang: rust, memory_limit: {}, timeout: [], max_instructions: ~, runtime: wasi2}
+  - {type: Function, name: e, lang: rust, max_concurrency: many, instances: reuse}
+  - {type: Function, name: f, module: f.wasm, runtime: wasi-http, max_concurrency: 0, instances: reused}
 ",
     ),
     (
