@@ -9,7 +9,7 @@ use wasmtime::{Caller, Linker, Memory, Module, Store};
 
 use crate::Effort;
 use crate::row::{median, micros, print, time_us};
-use crate::wasm::{bare, bare_engine, call, large_module, ours};
+use crate::wasm::{bare, bare_engine, call, large_module, ours, params};
 
 const ROUNDS: usize = 2_000;
 const COLD_STARTS: usize = 30;
@@ -27,14 +27,14 @@ async fn warm(effort: Effort, wasm: Vec<u8>) {
     let env = Env::system();
     let dir = tempfile::tempdir().expect("a directory is made");
     let engine = ours(&env, dir.path());
-    let program = engine.load(Artifact::from_bytes(wasm.clone()), 128 << 20).await.expect("the module loads");
+    let program = engine.load(params(Artifact::from_bytes(wasm.clone()))).await.expect("the module loads");
     let peer = Bare::new(&wasm);
     let (mut our_times, mut peer_times) = (Vec::new(), Vec::new());
     for round in 0..effort.times(ROUNDS) + 20 {
         let start = Instant::now();
-        let outcome = program.run(call(&env)).await;
+        let ran = program.run(call(&env)).await;
         let ours = micros(start.elapsed());
-        assert!(outcome.result.is_ok(), "the call succeeds");
+        assert!(ran.ended().is_some_and(|outcome| outcome.result.is_ok()), "the call succeeds");
         let peers = time_us(|| peer.run());
         // The first rounds fill the pool.
         if round >= 20 {
@@ -50,13 +50,14 @@ async fn cold(effort: Effort, wasm: Vec<u8>) {
     let env = Env::system();
     let dir = tempfile::tempdir().expect("a directory is made");
     let artifact = Artifact::from_bytes(wasm);
-    ours(&env, dir.path()).load(artifact.clone(), 128 << 20).await.expect("the module compiles");
+    ours(&env, dir.path()).load(params(artifact.clone())).await.expect("the module compiles");
     let mut times = Vec::new();
     for _ in 0..effort.times(COLD_STARTS) {
         let engine = ours(&env, dir.path());
         let start = Instant::now();
-        let program = engine.load(artifact.clone(), 128 << 20).await.expect("the module loads");
-        assert!(program.run(call(&env)).await.result.is_ok(), "the call succeeds");
+        let program = engine.load(params(artifact.clone())).await.expect("the module loads");
+        let ran = program.run(call(&env)).await;
+        assert!(ran.ended().is_some_and(|outcome| outcome.result.is_ok()), "the call succeeds");
         times.push(micros(start.elapsed()) / 1e3);
     }
     print("cold start of a 1 MiB module compiled on disk", "ms", median(times), None, Some("ours <= 5"));

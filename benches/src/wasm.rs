@@ -11,6 +11,7 @@ use mu_env::Env;
 use mu_runtime::{
     Call, EgressPolicy, ExecutionUsage, HttpClient, Limits, Request, Services, WasmConfig, WasmEngine, empty_body,
 };
+use mu_stack::{Instances, Runtime};
 use mu_telemetry::{InvocationLog, LogRecord, LogSink};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
@@ -89,6 +90,7 @@ pub(crate) fn call(env: &Env) -> Call {
             path: "/".to_owned(),
             path_params: Vec::new(),
             query: Vec::new(),
+            raw_query: None,
             headers: http::HeaderMap::new(),
             body: empty_body(),
         },
@@ -126,4 +128,10 @@ impl Services for Nothing {
     }
 
     fn abandoned(&self, _usage: ExecutionUsage) {}
+}
+
+/// How a function of the benchmarks is loaded.
+pub(crate) fn params(artifact: Artifact) -> LoadParams {
+    let (runtime, instances) = (Runtime::Wasi1, Instances::Fresh);
+    LoadParams { artifact, runtime, instances, memory_limit_bytes: 128 << 20 }
 }

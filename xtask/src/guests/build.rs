@@ -26,7 +26,25 @@ pub(super) fn guests(compiler: &Compiler, root: &Path, project: &Path) -> Outcom
         return Err(Failure::new(format!("{} does not build for {TARGET}", project.display())));
     }
     let files = module_files(&String::from_utf8_lossy(&output.stdout));
-    files.iter().map(|file| read(file)).collect()
+    let modules = files.iter().map(|file| read(file));
+    if !project.ends_with(COMPONENTS) {
+        return modules.collect();
+    }
+    modules.map(|module| module.and_then(|(name, module)| Ok((name, component(&module)?)))).collect()
+}
+
+/// The folder whose packages become components.
+const COMPONENTS: &str = "components";
+
+/// A component of a core module that was built for WASI preview 1.
+fn component(module: &[u8]) -> Outcome<Vec<u8>> {
+    let adapter = wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER;
+    let encoded = wit_component::ComponentEncoder::default()
+        .validate(true)
+        .module(module)
+        .and_then(|encoder| encoder.adapter("wasi_snapshot_preview1", adapter))
+        .and_then(|mut encoder| encoder.encode());
+    encoded.map_err(|error| Failure::new(format!("making a component: {error:#}")))
 }
 
 /// Builds the functions of every example, in place.

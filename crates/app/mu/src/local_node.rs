@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use mu_invoke::{DeployError, FailureDetail};
 use mu_node::{Node, NodeConfig, Sinks, StartError};
-use mu_runtime::EgressPolicy;
+use mu_runtime::{EgressPolicy, LoadError};
 use tokio::runtime::Runtime;
 
 use crate::failure::{Cause, Failure};
-use crate::project::Project;
+use crate::project::{MANIFEST_FILE, Project};
 use crate::report::Tap;
 use crate::run::Version;
 use crate::terminal::Progress;
@@ -39,15 +39,29 @@ pub(crate) fn start(project: &Project, data_dir: &Path, egress: EgressPolicy, ta
 pub(crate) async fn deploy(node: &Node, version: Version) -> Result<(), Failure> {
     // The first time, this compiles the modules to machine code; later ones find that in the cache.
     let progress = Progress::where_watched("Compiling modules".to_owned());
+    let positions = version.positions().clone();
     let deployed = node.deploy(version.into_params()).await;
     drop(progress);
     deployed.map(drop).map_err(|error| match &error {
         DeployError::Load { function, source } => {
-            let failure = Failure::from_error(Cause::Build, format!("function `{function}` cannot run"), source);
-            failure.hint("runtime wasi1.0 runs WASI preview 1 commands: docs/reference/wasi1.0.md")
+            let place = positions.get(function).map(|at| format!("{MANIFEST_FILE}:{}:{}: ", at.line, at.column));
+            let what = format!("{}function `{function}` cannot run", place.unwrap_or_default());
+            Failure::from_error(Cause::Build, what, source).hint(load_hint(source))
         }
         other => Failure::from_error(Cause::Failed, "deploying", other),
     })
+}
+
+/// What to do about code that cannot run.
+fn load_hint(error: &LoadError) -> &'static str {
+    match error {
+        LoadError::Imports { .. } | LoadError::NoHandler { .. } => {
+            "what components may import, and must export: docs/reference/wasi-http.md"
+        }
+        LoadError::MemoryLimitTooLow { .. } => "raise the function's `memory_limit`",
+        LoadError::NotWasm { .. } => "`runtime` says what a function is: docs/reference/manifest.md",
+        _ => "runtime wasi1.0 runs WASI preview 1 commands: docs/reference/wasi1.0.md",
+    }
 }
 
 /// What to do when a node does not start.

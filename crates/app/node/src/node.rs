@@ -136,6 +136,7 @@ impl Node {
         if tokio::time::timeout(self.config.gateway.drain_timeout, drained).await.is_err() {
             tracing::warn!("calls are still under way; closing the data all the same");
         }
+        self.invoker.stop();
         self.kv.close().await;
     }
 }

@@ -1,5 +1,7 @@
 //! One execution of a program: what goes in, what comes out, what it used.
 
+use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,11 +19,11 @@ pub struct Limits {
     pub timeout: Duration,
     /// Instructions (wasm operators).
     pub instructions: u64,
-    /// The request's body, in bytes.
+    /// The request's body, in bytes, for runtimes that read it whole.
     pub request_bytes: u64,
     /// The largest message that the guest may write, in bytes: a row, an object, a request to somewhere else.
     pub message_bytes: u64,
-    /// The body of its response, in bytes.
+    /// The body of its response, in bytes, for runtimes that write it whole.
     pub response_bytes: u64,
 }
 
@@ -43,13 +45,69 @@ pub struct Call {
     pub log: InvocationLog,
 }
 
-/// What came out of a call.
+/// What a run comes to.
+#[derive(Debug)]
+pub enum Ran {
+    /// It is over.
+    Ended(Outcome),
+    /// The handler has answered and goes on: most likely it writes the rest of its response's body.
+    Answered {
+        /// The answer. Its body ends with an error when the handler fails before it has written all of it.
+        response: Response,
+        /// The rest of the run.
+        rest: Rest,
+    },
+}
+
+/// The rest of a run whose handler has answered. It must be polled for the handler to go on; dropping it stops the
+/// handler.
+pub struct Rest(Pin<Box<dyn Future<Output = RestOutcome> + Send>>);
+
+/// How a run ended whose handler had answered before.
+pub type RestOutcome = (Result<(), Failure>, ExecutionUsage);
+
+/// What came out of a call that is over.
 #[derive(Debug)]
 pub struct Outcome {
     /// The handler's answer, or why there is none.
     pub result: Result<Response, Failure>,
     /// What was used, also when the call failed.
     pub usage: ExecutionUsage,
+}
+
+impl Ran {
+    /// The outcome of a run that is over, as every run of a program is that answers with a whole response.
+    #[must_use]
+    pub fn ended(self) -> Option<Outcome> {
+        match self {
+            Self::Ended(outcome) => Some(outcome),
+            Self::Answered { .. } => None,
+        }
+    }
+}
+
+impl From<Outcome> for Ran {
+    fn from(outcome: Outcome) -> Self {
+        Self::Ended(outcome)
+    }
+}
+
+impl Rest {
+    /// A rest of this kind.
+    pub fn new(rest: impl Future<Output = RestOutcome> + Send + 'static) -> Self {
+        Self(Box::pin(rest))
+    }
+
+    /// Lets the handler go on until it ends.
+    pub async fn run(self) -> RestOutcome {
+        self.0.await
+    }
+}
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rest")
+    }
 }
 
 /// What an execution used.

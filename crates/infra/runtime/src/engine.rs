@@ -4,24 +4,38 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mu_abi::{DbReply, DbRequest, StorageReply, StorageRequest};
+use mu_stack::{Instances, Runtime};
 
-use crate::{Artifact, Call, ExecutionUsage, LoadError, Outcome};
+use crate::{Artifact, Call, ExecutionUsage, LoadError, Ran};
 
-/// Runs one kind of artifact.
+/// Runs artifacts.
 #[async_trait]
 pub trait Engine: Send + Sync {
     /// Checks an artifact and makes it ready to run: afterwards its first call needs no compilation.
     ///
     /// # Errors
     /// When the artifact cannot run here; the error names what is wrong with it.
-    async fn load(&self, artifact: Artifact, memory_limit_bytes: u64) -> Result<Arc<dyn Program>, LoadError>;
+    async fn load(&self, params: LoadParams) -> Result<Arc<dyn Program>, LoadError>;
+}
+
+/// What to load, and how.
+#[derive(Clone, Debug)]
+pub struct LoadParams {
+    /// The code.
+    pub artifact: Artifact,
+    /// The contract it was built for.
+    pub runtime: Runtime,
+    /// How long its instances live.
+    pub instances: Instances,
+    /// The memory that an instance may use, in bytes.
+    pub memory_limit_bytes: u64,
 }
 
 /// A loaded artifact. Dropping the last reference frees what it holds; executions under way are not disturbed.
 #[async_trait]
 pub trait Program: Send + Sync {
-    /// Runs one call in a fresh instance. Dropping the future stops the guest.
-    async fn run(&self, call: Call) -> Outcome;
+    /// Runs one call until the handler has answered, or is over. Dropping the future stops the guest.
+    async fn run(&self, call: Call) -> Ran;
 }
 
 /// What a running guest may ask of the node: always within the stack it belongs to. Failures are part of the replies,

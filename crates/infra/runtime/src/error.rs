@@ -2,13 +2,31 @@
 
 use std::time::Duration;
 
+use mu_stack::Runtime;
+
 /// Why an artifact cannot run here.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// The bytes are not a WebAssembly core module.
-    #[error("not a WebAssembly module: {reason}")]
+    /// The bytes are not of the kind that the runtime runs.
+    #[error("not what the function's runtime runs: {reason}")]
     NotWasm {
         /// What the parser found.
+        reason: String,
+    },
+    /// The component asks for something the runtime does not offer.
+    #[error("the component imports what runtime {runtime} does not offer: {reason}")]
+    Imports {
+        /// The runtime.
+        runtime: Runtime,
+        /// What the linker said; it names the import.
+        reason: String,
+    },
+    /// The component does not handle requests.
+    #[error("the component has not the export that runtime {runtime} calls: {reason}")]
+    NoHandler {
+        /// The runtime.
+        runtime: Runtime,
+        /// What the linker said; it names the export.
         reason: String,
     },
     /// The module asks for something the runtime does not offer.

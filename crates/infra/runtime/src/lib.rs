@@ -12,9 +12,9 @@ mod message;
 mod wasm;
 
 pub use artifact::{Artifact, ArtifactSource, ContentHash};
-pub use call::{Call, ExecutionUsage, Limits, Outcome};
+pub use call::{Call, ExecutionUsage, Limits, Outcome, Ran, Rest, RestOutcome};
 pub use egress::{EgressPolicy, HttpClient};
-pub use engine::{Engine, Program, Services};
+pub use engine::{Engine, LoadParams, Program, Services};
 pub use error::{Failure, LoadError};
 pub use message::{Body, BodyError, Request, Response, collect_body, empty_body, full_body};
 pub use wasm::{StartError, WasmConfig, WasmEngine, metered_settings};

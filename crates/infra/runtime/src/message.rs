@@ -37,6 +37,8 @@ pub struct Request {
     pub path_params: Vec<(String, String)>,
     /// The query's pairs in their order, percent-decoded, repeated keys kept.
     pub query: Vec<(String, String)>,
+    /// The query as the client wrote it, without the `?`; `None` when there is none.
+    pub raw_query: Option<String>,
     /// Headers, repeated ones kept.
     pub headers: HeaderMap,
     /// The body.

@@ -1,17 +1,22 @@
-//! The engine for runtime `wasi1.0`: WASI preview 1 commands that speak Borsh messages over standard input and output.
+//! The wasm engine: WASI preview 1 commands that speak Borsh messages over standard input and output (`wasi1.0`), and
+//! components that handle HTTP requests (`wasi-http`, `wasi-http-0.3`).
 //!
-//! Every call gets a fresh instance from a pool. Guests run as fibers on the threads that call them; one that is still
+//! Every call gets a fresh instance from a pool, unless a component's stack says that instances are reused. Guests run as fibers on the threads that call them; one that is still
 //! computing after its first time slice moves to a pool of threads of its own, so that it never delays others.
 
 mod cache;
+mod code;
 mod compile;
+mod component;
 mod compute;
 mod instrument;
+mod lines;
 mod meter;
 mod preview1;
 mod program;
 mod protocol;
 mod settings;
+mod slice;
 mod state;
 
 use std::path::PathBuf;
@@ -19,14 +24,18 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mu_env::Env;
+use mu_stack::Runtime;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
-use crate::wasm::cache::ModuleCache;
+use crate::wasm::cache::CodeCache;
+use crate::wasm::code::Compiler;
+use crate::wasm::component::ComponentProgram;
 use crate::wasm::compute::ComputePool;
 use crate::wasm::program::WasmProgram;
 pub(crate) use crate::wasm::program::header_text;
 pub use crate::wasm::settings::metered_settings;
-use crate::{Artifact, Engine, HttpClient, LoadError, Program};
+use crate::{Engine, HttpClient, LoadError, LoadParams, Program};
 
 /// How the engine is set up.
 #[derive(Clone, Debug)]
@@ -53,7 +62,7 @@ impl WasmConfig {
     }
 }
 
-/// Runs WASI preview 1 commands.
+/// Runs modules and components.
 pub struct WasmEngine {
     shared: Arc<Shared>,
 }
@@ -61,9 +70,11 @@ pub struct WasmEngine {
 /// What every program of the engine needs.
 struct Shared {
     env: Env,
-    modules: ModuleCache,
+    code: CodeCache,
     http: HttpClient,
     compute: ComputePool,
+    /// Places of the pool that instances may keep while they wait for their next call.
+    idle_places: Arc<Semaphore>,
     /// The threads that serve requests.
     node: Handle,
 }
@@ -74,20 +85,28 @@ impl WasmEngine {
     /// # Errors
     /// When the cache directory cannot be used, or the machine refuses the address space of the instance pool.
     pub fn start(env: Env, config: &WasmConfig, http: HttpClient) -> Result<Self, StartError> {
-        let engine = settings::engine(config).map_err(|e| StartError::Engine(format!("{e:#}")))?;
+        let compiler = Compiler::new(config).map_err(|e| StartError::Engine(format!("{e:#}")))?;
+        let idle_places = Arc::new(Semaphore::new(config.instances as usize / 2));
         let compute = ComputePool::start(config.compute_threads).map_err(StartError::Thread)?;
-        let modules = ModuleCache::open(engine, &env, config)
+        let code = CodeCache::open(compiler, &env, config)
             .map_err(|source| StartError::CacheDirectory { path: config.cache_dir.clone(), source })?;
-        Ok(Self { shared: Arc::new(Shared { env, modules, http, compute, node: Handle::current() }) })
+        Ok(Self { shared: Arc::new(Shared { env, code, http, compute, idle_places, node: Handle::current() }) })
     }
 }
 
 #[async_trait]
 impl Engine for WasmEngine {
-    async fn load(&self, artifact: Artifact, memory_limit_bytes: u64) -> Result<Arc<dyn Program>, LoadError> {
-        let module = self.shared.modules.obtain(&artifact).await?;
-        module.check_memory_limit(memory_limit_bytes)?;
-        Ok(Arc::new(WasmProgram::new(Arc::clone(&self.shared), artifact)))
+    async fn load(&self, params: LoadParams) -> Result<Arc<dyn Program>, LoadError> {
+        let LoadParams { artifact, runtime, instances, memory_limit_bytes } = params;
+        let code = self.shared.code.obtain(&artifact, runtime).await?;
+        code.check_memory_limit(memory_limit_bytes)?;
+        let shared = Arc::clone(&self.shared);
+        Ok(match runtime {
+            Runtime::Wasi1 => Arc::new(WasmProgram::new(shared, artifact)),
+            Runtime::WasiHttp | Runtime::WasiHttp3 => {
+                Arc::new(ComponentProgram::new(shared, artifact, runtime, instances))
+            }
+        })
     }
 }
 

@@ -45,6 +45,8 @@ impl fmt::Display for Level {
 pub enum LogSource {
     /// The function, through a `Log` message.
     Function,
+    /// The function, on its standard output, where that is not the protocol's.
+    Stdout,
     /// The function, on its standard error.
     Stderr,
     /// The runtime: why an invocation failed, or that its log was cut.
@@ -52,11 +54,12 @@ pub enum LogSource {
 }
 
 impl LogSource {
-    /// The lower-case name: `function`, `stderr` or `runtime`.
+    /// The lower-case name: `function`, `stdout`, `stderr` or `runtime`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Function => "function",
+            Self::Stdout => "stdout",
             Self::Stderr => "stderr",
             Self::Runtime => "runtime",
         }

@@ -3,7 +3,7 @@
 use crate::env::{Env, EnvError};
 use crate::keys;
 use crate::name::{FunctionName, StackName};
-use crate::problem::{Problems, Report};
+use crate::problem::{Position, Problems, Report};
 use crate::read::services::FunctionForm;
 use crate::read::{Fields, function, services};
 use crate::stack::{Artifact, Function, FunctionLimits, Gateway, Instances, Runtime, Service, Stack};
@@ -40,6 +40,7 @@ pub struct Manifest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionManifest {
     name: FunctionName,
+    position: Position,
     build: Build,
     source: String,
     module: String,
@@ -157,6 +158,7 @@ impl FunctionManifest {
     #[expect(clippy::too_many_arguments, reason = "one for each key; called by the reader alone")]
     pub(crate) fn new(
         name: FunctionName,
+        position: Position,
         build: Build,
         source: String,
         module: String,
@@ -166,13 +168,19 @@ impl FunctionManifest {
         limits: FunctionLimits,
         instances: Instances,
     ) -> Self {
-        Self { name, build, source, module, runtime, env, env_dev, limits, instances }
+        Self { name, position, build, source, module, runtime, env, env_dev, limits, instances }
     }
 
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &FunctionName {
         &self.name
+    }
+
+    /// Where the manifest describes it.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.position
     }
 
     /// How its module is made.

@@ -1,5 +1,7 @@
 //! A request that matched a route: turned into an invocation, and its outcome into a response.
 
+use std::sync::Arc;
+
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
@@ -17,7 +19,7 @@ use crate::service::{Received, Service, uri_bytes};
 
 /// Where a request leads.
 pub(crate) struct Matched<'a> {
-    pub(crate) deployment: &'a Deployment,
+    pub(crate) deployment: &'a Arc<Deployment>,
     pub(crate) gateway: &'a DeployedGateway,
     pub(crate) target: &'a Target,
     pub(crate) params: Vec<(&'a str, String)>,
@@ -57,8 +59,9 @@ fn prepare(
 
     prepare_headers(&mut headers, version, uri, request_id, traffic)?;
     let query = uri.query().map(parse_query).transpose()?.unwrap_or_default();
-    let body_bytes_max = deployment.function(target).limits().request_bytes;
-    if body.size_hint().lower() > body_bytes_max {
+    if let Some(body_bytes_max) = deployment.function(target).request_bytes_max()
+        && body.size_hint().lower() > body_bytes_max
+    {
         return Err(body_too_large(body_bytes_max));
     }
     let cause = Cause::Gateway { gateway: gateway.name().clone(), method: method.clone(), template: template.clone() };
@@ -67,6 +70,7 @@ fn prepare(
         path: path.to_owned(),
         path_params: params.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         query,
+        raw_query: uri.query().map(str::to_owned),
         headers,
         body: request_body(body, deployment.meter(), service.config().body_pause_max),
     };

@@ -45,7 +45,7 @@ impl Service {
         Self { env, invoker, config }
     }
 
-    pub(crate) fn invoker(&self) -> &Invoker {
+    pub(crate) fn invoker(&self) -> &Arc<Invoker> {
         &self.invoker
     }
 
@@ -122,7 +122,7 @@ enum Step<'d> {
 
 /// The route that a request matches, or what the gateway answers by itself.
 fn find_route<'d>(
-    deployment: &'d Deployment,
+    deployment: &'d Arc<Deployment>,
     gateway: &'d DeployedGateway,
     uri: &'d Uri,
     path: &'d str,

@@ -1,14 +1,15 @@
 //! Who may run now, who waits, and who is sent away.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The places of one function: some to run in, some to wait in.
 #[derive(Debug)]
 pub(crate) struct Admission {
-    running: Semaphore,
+    running: Arc<Semaphore>,
     waiting: AtomicUsize,
     queue_max: usize,
 }
@@ -24,22 +25,22 @@ pub(crate) enum Refusal {
 
 impl Admission {
     pub(crate) fn new(concurrency_max: usize, queue_max: usize) -> Self {
-        let running = Semaphore::new(concurrency_max.min(Semaphore::MAX_PERMITS));
+        let running = Arc::new(Semaphore::new(concurrency_max.min(Semaphore::MAX_PERMITS)));
         Self { running, waiting: AtomicUsize::new(0), queue_max }
     }
 
     /// A place to run in, if one is free. Never overtakes who waits: freed places go to the queue first.
-    pub(crate) fn try_admit(&self) -> Option<SemaphorePermit<'_>> {
-        self.running.try_acquire().ok()
+    pub(crate) fn try_admit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.running).try_acquire_owned().ok()
     }
 
     /// Waits at most `patience` for a place to run in, first come first served. Cancellation-safe.
-    pub(crate) async fn admit(&self, patience: Duration) -> Result<SemaphorePermit<'_>, Refusal> {
+    pub(crate) async fn admit(&self, patience: Duration) -> Result<OwnedSemaphorePermit, Refusal> {
         if let Some(place) = self.try_admit() {
             return Ok(place);
         }
         let _waiting = Waiting::enter(self)?;
-        match tokio::time::timeout(patience, self.running.acquire()).await {
+        match tokio::time::timeout(patience, Arc::clone(&self.running).acquire_owned()).await {
             Ok(place) => Ok(place.expect("the semaphore is never closed")),
             Err(_) => Err(Refusal::TimedOut),
         }

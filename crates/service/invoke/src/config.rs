@@ -3,7 +3,7 @@
 /// Limits of every invocation on a node. Those of one function (memory, time, instructions) stand in its stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvokeConfig {
-    /// Calls of one function that run at the same time.
+    /// The most calls of one function that run at the same time, whatever its stack asks for.
     pub concurrency_max: usize,
     /// Calls of one function that wait for room, beyond those that run. The next one is refused at once.
     pub queue_max: usize,
@@ -34,7 +34,7 @@ const MIB: u64 = 1024 * 1024;
 impl Default for InvokeConfig {
     fn default() -> Self {
         Self {
-            concurrency_max: 128,
+            concurrency_max: 1_000,
             queue_max: 1024,
             request_bytes_max: 6 * MIB,
             message_bytes_max: 64 * MIB,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 use mu_db::DbError;
-use mu_runtime::{Artifact, LoadError, Program};
+use mu_runtime::{Artifact, LoadError, LoadParams, Program};
 use mu_stack::{FunctionName, Stack, StackId};
 use mu_storage::StorageError;
 
@@ -83,11 +83,13 @@ impl Invoker {
         artifacts: &HashMap<FunctionName, Artifact>,
     ) -> Result<Vec<Arc<dyn Program>>, DeployError> {
         let load = |function: &mu_stack::Function| {
-            let (name, memory_bytes) = (function.name.clone(), function.limits.memory.bytes());
+            let (name, runtime, instances) = (function.name.clone(), function.runtime, function.instances);
+            let memory_limit_bytes = function.limits.memory.bytes();
             let artifact = artifacts.get(&name).cloned();
             async move {
                 let Some(artifact) = artifact else { return Err(DeployError::NoArtifact { function: name }) };
-                let loaded = self.engine().load(artifact, memory_bytes).await;
+                let params = LoadParams { artifact, runtime, instances, memory_limit_bytes };
+                let loaded = self.engine().load(params).await;
                 loaded.map_err(|source| DeployError::Load { function: name, source })
             }
         };

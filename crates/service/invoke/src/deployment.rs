@@ -36,6 +36,8 @@ pub struct DeployedFunction {
     pub(crate) program: Arc<dyn Program>,
     pub(crate) env: Arc<[(String, String)]>,
     pub(crate) limits: Limits,
+    /// Whether its runtime reads requests and writes responses whole.
+    buffers_bodies: bool,
     pub(crate) admission: Admission,
 }
 
@@ -94,6 +96,7 @@ impl Deployment {
                 name: function.name.as_str().into(),
                 program,
                 env: function.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+                buffers_bodies: !function.runtime.is_component(),
                 limits: Limits {
                     memory_bytes: function.limits.memory.bytes(),
                     timeout: function.limits.timeout,
@@ -102,7 +105,10 @@ impl Deployment {
                     message_bytes: config.message_bytes_max,
                     response_bytes: config.response_bytes_max,
                 },
-                admission: Admission::new(config.concurrency_max, config.queue_max),
+                admission: Admission::new(
+                    config.concurrency_max.min(function.limits.concurrency as usize),
+                    config.queue_max,
+                ),
             })
             .collect();
         let slots: HashMap<&FunctionName, usize> =
@@ -186,8 +192,9 @@ impl Deployment {
         self.in_flight.none_left().await;
     }
 
-    pub(crate) fn enter(&self) -> InFlightGuard<'_> {
-        self.in_flight.enter()
+    pub(crate) fn enter(self: &Arc<Self>) -> InFlightGuard {
+        self.in_flight.count.fetch_add(1, Ordering::AcqRel);
+        InFlightGuard(Arc::clone(self))
     }
 }
 
@@ -208,6 +215,13 @@ impl DeployedFunction {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// The largest body of a request, in bytes, that the function can be called with; `None` when it reads them as they
+    /// come.
+    #[must_use]
+    pub fn request_bytes_max(&self) -> Option<u64> {
+        self.buffers_bodies.then_some(self.limits.request_bytes)
     }
 }
 
@@ -285,14 +299,15 @@ struct InFlight {
 }
 
 /// One call in flight, until dropped.
-pub(crate) struct InFlightGuard<'a>(&'a InFlight);
+pub(crate) struct InFlightGuard(Arc<Deployment>);
+
+impl InFlightGuard {
+    pub(crate) fn deployment(&self) -> &Arc<Deployment> {
+        &self.0
+    }
+}
 
 impl InFlight {
-    fn enter(&self) -> InFlightGuard<'_> {
-        self.count.fetch_add(1, Ordering::AcqRel);
-        InFlightGuard(self)
-    }
-
     async fn none_left(&self) {
         loop {
             let left = self.left.notified();
@@ -304,10 +319,11 @@ impl InFlight {
     }
 }
 
-impl Drop for InFlightGuard<'_> {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        if self.0.count.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.left.notify_waiters();
+        let in_flight = &self.0.in_flight;
+        if in_flight.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            in_flight.left.notify_waiters();
         }
     }
 }

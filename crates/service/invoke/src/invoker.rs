@@ -6,11 +6,14 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use http::StatusCode;
 use mu_db::MuDb;
 use mu_env::{Env, InvocationId};
-use mu_runtime::{Call, Engine, Failure, Request, Response, Services};
+use mu_runtime::{Call, Engine, Failure, Ran, Request, Response, Rest, Services};
 use mu_storage::Boxes;
 use mu_telemetry::LogSink;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::InvokeConfig;
 use crate::deployment::{Deployment, Target};
@@ -29,6 +32,7 @@ pub struct Invoker {
     receipts: Arc<dyn ReceiptSink>,
     config: InvokeConfig,
     deployments: Deployments,
+    stopped: CancellationToken,
 }
 
 /// What an [`Invoker`] is made of.
@@ -55,12 +59,24 @@ impl Invoker {
     pub fn new(parts: Parts) -> Self {
         let Parts { env, engine, db, boxes, logs, receipts, config } = parts;
         let backends = Arc::new(Backends { db, boxes });
-        Self { env, engine, backends, logs, receipts, config, deployments: Deployments::default() }
+        Self {
+            env,
+            engine,
+            backends,
+            logs,
+            receipts,
+            config,
+            deployments: Deployments::default(),
+            stopped: CancellationToken::new(),
+        }
     }
 
     /// Runs one handler: waits for a place, runs it within its limits, and writes one receipt. Waiting and running
-    /// together take at most the function's timeout. Dropping the future
-    /// stops the call; its receipt is written all the same.
+    /// together take at most the function's timeout. Dropping the future stops the call; its receipt is written all the
+    /// same.
+    ///
+    /// The response may be there before the handler has ended. It then runs on, within the same limits, whether or not
+    /// the response's body is read.
     ///
     /// `target` must come from `deployment`.
     ///
@@ -68,8 +84,8 @@ impl Invoker {
     /// When there is no room, or the handler ends without a response. Whatever happens inside the call, a panic of the
     /// engine included, ends as an error here.
     pub async fn invoke(
-        &self,
-        deployment: &Deployment,
+        self: &Arc<Self>,
+        deployment: &Arc<Deployment>,
         target: &Target,
         cause: Cause,
         id: InvocationId,
@@ -77,7 +93,7 @@ impl Invoker {
     ) -> Result<Response, InvokeError> {
         let function = deployment.function(target);
         let mut tally = Tally::start(self, deployment, target, cause, id);
-        let _place = match function.admission.try_admit() {
+        let place = match function.admission.try_admit() {
             Some(place) => place,
             None => match function.admission.admit(function.limits.timeout).await {
                 Ok(place) => {
@@ -99,9 +115,34 @@ impl Invoker {
             log: tally.log(self.config.log_bytes_max),
         };
         match AssertUnwindSafe(function.program.run(call)).catch_unwind().await {
-            Ok(outcome) => tally.ran(outcome),
+            Ok(Ran::Ended(outcome)) => tally.ran(outcome),
+            Ok(Ran::Answered { response, rest }) => {
+                self.run_on(tally, place, response.status, rest);
+                Ok(response)
+            }
             Err(panic) => Err(tally.panicked(&Failure::Internal(panic_message(&*panic)))),
         }
+    }
+
+    /// Lets a handler go on that has answered. It keeps its place until it ends, or the invoker is
+    /// [stopped](Self::stop).
+    fn run_on(&self, tally: Tally, place: OwnedSemaphorePermit, status: StatusCode, rest: Rest) {
+        let stopped = self.stopped.clone();
+        tokio::spawn(async move {
+            let _place = place;
+            let run = AssertUnwindSafe(rest.run()).catch_unwind();
+            match stopped.run_until_cancelled(run).await {
+                Some(Ok(outcome)) => tally.ran_on(status, outcome),
+                Some(Err(panic)) => drop(tally.panicked(&Failure::Internal(panic_message(&*panic)))),
+                // Dropped, the tally writes the receipt of an abandoned call.
+                None => {}
+            }
+        });
+    }
+
+    /// Stops handlers that still run although they have answered. Nothing must be invoked afterwards.
+    pub fn stop(&self) {
+        self.stopped.cancel();
     }
 
     /// What is deployed.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::StatusCode;
 use mu_env::{InvocationId, Timestamp};
 use mu_pricing::Usage;
-use mu_runtime::{ExecutionUsage, Failure, Outcome, Response};
+use mu_runtime::{ExecutionUsage, Failure, Outcome, Response, RestOutcome};
 use mu_telemetry::{InvocationLog, Level};
 use tokio::time::Instant;
 
@@ -18,11 +19,9 @@ use crate::services::CallServices;
 
 /// One invocation from when it is asked for until its receipt is written. Dropped before that, because its caller went
 /// away, it writes the receipt of an abandoned call.
-pub(crate) struct Tally<'a> {
-    invoker: &'a Invoker,
-    deployment: &'a Deployment,
-    function: &'a DeployedFunction,
-    target: &'a Target,
+pub(crate) struct Tally {
+    invoker: Arc<Invoker>,
+    target: Target,
     id: InvocationId,
     /// Taken when the receipt is written.
     cause: Option<Cause>,
@@ -30,30 +29,28 @@ pub(crate) struct Tally<'a> {
     start: Instant,
     waited: Duration,
     services: Option<Arc<CallServices>>,
-    _in_flight: InFlightGuard<'a>,
+    in_flight: InFlightGuard,
 }
 
-impl<'a> Tally<'a> {
+impl Tally {
     pub(crate) fn start(
-        invoker: &'a Invoker,
-        deployment: &'a Deployment,
-        target: &'a Target,
+        invoker: &Arc<Invoker>,
+        deployment: &Arc<Deployment>,
+        target: &Target,
         cause: Cause,
         id: InvocationId,
     ) -> Self {
         let clock = invoker.env().clock();
         Self {
-            invoker,
-            deployment,
-            function: deployment.function(target),
-            target,
+            invoker: Arc::clone(invoker),
+            target: target.clone(),
             id,
             cause: Some(cause),
             started: clock.now(),
             start: clock.instant(),
             waited: Duration::ZERO,
             services: None,
-            _in_flight: deployment.enter(),
+            in_flight: deployment.enter(),
         }
     }
 
@@ -78,19 +75,19 @@ impl<'a> Tally<'a> {
             self.invoker.env().clone(),
             Arc::clone(self.invoker.logs()),
             self.id,
-            Arc::clone(self.deployment.name()),
-            Arc::clone(&self.function.name),
+            Arc::clone(self.deployment().name()),
+            Arc::clone(&self.function().name),
             limit_bytes,
         )
     }
 
     /// The end of an invocation that found no place.
     pub(crate) fn refused(mut self, refusal: Refusal) -> InvokeError {
-        let function = &self.function.name;
+        let function = Arc::clone(&self.function().name);
         let (code, message) = match refusal {
             Refusal::QueueFull => (code::QUEUE_FULL, format!("too many calls of function `{function}` wait already")),
             Refusal::TimedOut => {
-                let timeout = self.function.limits.timeout;
+                let timeout = self.function().limits.timeout;
                 (code::QUEUE_TIMED_OUT, format!("function `{function}` had no room for the call within {timeout:?}"))
             }
         };
@@ -115,6 +112,16 @@ impl<'a> Tally<'a> {
         }
     }
 
+    /// The end of an invocation whose handler had answered before it ended: its caller has the answer, or as much of it
+    /// as there was.
+    pub(crate) fn ran_on(mut self, status: StatusCode, (result, usage): RestOutcome) {
+        let verdict = match result {
+            Ok(()) => Verdict::Answered(status),
+            Err(failure) => Verdict::Failed(self.tell(&failure).code),
+        };
+        self.write_receipt(verdict, usage);
+    }
+
     /// The end of an invocation whose engine panicked. The engine reports what the execution had used as it does when
     /// a call is dropped, so that the receipt is written when the execution has let go of its services.
     pub(crate) fn panicked(mut self, failure: &Failure) -> InvokeError {
@@ -132,7 +139,7 @@ impl<'a> Tally<'a> {
     /// Leaves the receipt with the services, which complete and write it when nobody uses them any more.
     fn leave_receipt(&mut self, verdict: Verdict) {
         let Some(receipt) = self.receipt(verdict, ExecutionUsage::default()) else { return };
-        let (meter, sink) = (Arc::clone(self.deployment.meter()), Arc::clone(self.invoker.receipts()));
+        let (meter, sink) = (Arc::clone(self.deployment().meter()), Arc::clone(self.invoker.receipts()));
         let receipt = OpenReceipt { receipt, meter, sink };
         match self.services.take() {
             Some(services) => services.close_at_end(receipt),
@@ -143,7 +150,7 @@ impl<'a> Tally<'a> {
 
     fn write_receipt(&mut self, verdict: Verdict, execution: ExecutionUsage) {
         let Some(receipt) = self.receipt(verdict, execution) else { return };
-        self.deployment.meter().add_receipt(&receipt);
+        self.deployment().meter().add_receipt(&receipt);
         self.invoker.receipts().accept(receipt);
     }
 
@@ -152,9 +159,9 @@ impl<'a> Tally<'a> {
         let cause = self.cause.take()?;
         Some(Receipt {
             invocation: self.id,
-            stack_id: self.deployment.id(),
-            stack: Arc::clone(self.deployment.name()),
-            function: Arc::clone(&self.function.name),
+            stack_id: self.deployment().id(),
+            stack: Arc::clone(self.deployment().name()),
+            function: Arc::clone(&self.function().name),
             handler: Arc::clone(self.target.handler()),
             cause,
             started: self.started,
@@ -166,12 +173,20 @@ impl<'a> Tally<'a> {
         })
     }
 
+    fn deployment(&self) -> &Deployment {
+        self.in_flight.deployment()
+    }
+
+    fn function(&self) -> &DeployedFunction {
+        self.deployment().function(&self.target)
+    }
+
     fn elapsed(&self) -> Duration {
         self.invoker.env().clock().instant().saturating_duration_since(self.start)
     }
 }
 
-impl Drop for Tally<'_> {
+impl Drop for Tally {
     fn drop(&mut self) {
         if self.cause.is_some() && self.services.is_some() {
             let message = "stopped, because the caller went away before there was an answer";

@@ -8,6 +8,7 @@ use mu_node::{CallParams, Node};
 use mu_runtime::{Request, Response, collect_body, full_body};
 use mu_stack::{HandlerRef, StackId};
 use mu_telemetry::LogRecord;
+use url::form_urlencoded;
 
 use crate::invoke::message::{Answer, DOCUMENT_BYTES_MAX, Question, Refusal, Reply, Told};
 use crate::report::{Captured, Colours, Tap, Text, json};
@@ -44,11 +45,18 @@ fn parse(question: Question) -> Result<(StackId, HandlerRef, Request), String> {
         method: method.parse().map_err(|_| format!("`{method}` is not a method"))?,
         path: "/".to_owned(),
         path_params,
+        raw_query: raw_query(&query),
         query,
         headers: map,
         body: full_body(BASE64_STANDARD.decode(body).map_err(|e| e.to_string())?),
     };
     Ok((stack.parse().map_err(text)?, handler.parse().map_err(text)?, request))
+}
+
+/// The query as a client would have written it.
+fn raw_query(query: &[(String, String)]) -> Option<String> {
+    let mut written = form_urlencoded::Serializer::new(String::new());
+    (!query.is_empty()).then(|| written.extend_pairs(query).finish())
 }
 
 fn text(error: impl std::fmt::Display) -> String {

@@ -6,7 +6,7 @@ use std::io;
 
 use mu_invoke::DeployParams;
 use mu_runtime::{Artifact, ContentHash};
-use mu_stack::{Env, FunctionName, Manifest, Stack, StackId};
+use mu_stack::{Env, FunctionName, Manifest, Position, Stack, StackId};
 
 use crate::build::{self, Force, Tell};
 use crate::failure::{Cause, Failure};
@@ -18,6 +18,7 @@ pub(crate) struct Version {
     id: StackId,
     stack: Stack,
     artifacts: HashMap<FunctionName, Artifact>,
+    positions: HashMap<FunctionName, Position>,
 }
 
 /// What makes two versions the same.
@@ -48,12 +49,18 @@ impl Version {
             Ok((function.name().clone(), Artifact::from_bytes(bytes)))
         };
         let artifacts = manifest.functions().map(read).collect::<Result<_, _>>()?;
-        Ok(Self { id: project::stack_id(manifest), stack, artifacts })
+        let positions = manifest.functions().map(|function| (function.name().clone(), function.position())).collect();
+        Ok(Self { id: project::stack_id(manifest), stack, artifacts, positions })
     }
 
     pub(super) fn identity(&self) -> Identity {
         let hash = |function: &mu_stack::Function| self.artifacts.get(&function.name).map(|artifact| artifact.hash);
         Identity { id: self.id, stack: self.stack.clone(), modules: self.stack.functions().map(hash).collect() }
+    }
+
+    /// Where the manifest describes each function.
+    pub(crate) fn positions(&self) -> &HashMap<FunctionName, Position> {
+        &self.positions
     }
 
     pub(crate) fn into_params(self) -> DeployParams {

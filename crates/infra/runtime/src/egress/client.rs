@@ -40,7 +40,7 @@ const HEADERS_MAX: usize = 200;
 
 /// Headers that say how a message is framed or what its connection does. They are the client's business: passed on from
 /// a function, they could make a server take the next function's request for the rest of this one.
-const FRAMING_HEADERS: &[&str] = &[
+pub(super) const FRAMING_HEADERS: &[&str] = &[
     "connection",
     "content-length",
     "expect",
@@ -61,9 +61,18 @@ pub struct HttpClient(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     settings: Settings,
-    room: Semaphore,
+    room: Arc<Semaphore>,
     /// Made when the first function sends a request: it reads the system's certificates, which few stacks need.
     client: OnceCell<reqwest::Client>,
+    /// The same for components, which follow redirections themselves.
+    plain_client: OnceCell<reqwest::Client>,
+}
+
+/// What becomes of an answer that leads elsewhere.
+#[derive(Clone, Copy, Debug)]
+enum Redirections {
+    Followed,
+    Answered,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -82,12 +91,17 @@ impl HttpClient {
     }
 
     fn with_settings(settings: Settings) -> Self {
-        Self(Arc::new(Inner { settings, room: Semaphore::new(REQUESTS_MAX), client: OnceCell::new() }))
+        Self(Arc::new(Inner {
+            settings,
+            room: Arc::new(Semaphore::new(REQUESTS_MAX)),
+            client: OnceCell::new(),
+            plain_client: OnceCell::new(),
+        }))
     }
 
     /// Sends one request of a function and reads the whole answer.
     pub(crate) async fn send(&self, request: HttpRequest) -> Result<Response, HttpError> {
-        let Inner { settings, room, client } = &*self.0;
+        let Inner { settings, room, client, .. } = &*self.0;
         let url = Url::parse(&request.url).map_err(|e| HttpError::Builder(format!("url {:?}: {e}", request.url)))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(HttpError::Builder(format!("url {:?}: only http and https are possible", request.url)));
@@ -97,21 +111,29 @@ impl HttpClient {
         }
         let (headers, version) = (headers(&request)?, version(request.version)?);
         let _place = room.acquire().await.map_err(|e| HttpError::Request(e.to_string()))?;
-        let client = client.get_or_try_init(|| build(*settings)).await?;
+        let client = client.get_or_try_init(|| build(*settings, Redirections::Followed)).await?;
         let outgoing = client.request(method(request.method), url).headers(headers).version(version).body(request.body);
         let response = outgoing.send().await.map_err(|error| convert(&error))?;
         read(response).await
     }
 }
 
+mod streaming;
+
 /// Reads certificates from the disk, so it is done where that may take its time.
-async fn build(settings: Settings) -> Result<reqwest::Client, HttpError> {
+async fn build(settings: Settings, redirections: Redirections) -> Result<reqwest::Client, HttpError> {
     let policy = settings.policy;
-    let builder = reqwest::Client::builder()
+    let builder = reqwest::Client::builder();
+    let builder = match redirections {
+        Redirections::Followed => builder
+            .redirect(redirect::Policy::custom(move |attempt| follow(attempt, policy)))
+            .timeout(settings.request_timeout),
+        // Answers that stream may take as long as the invocation.
+        Redirections::Answered => builder.redirect(redirect::Policy::none()),
+    };
+    let builder = builder
         .dns_resolver(Arc::new(PermittedAddresses::new(policy)))
-        .redirect(redirect::Policy::custom(move |attempt| follow(attempt, policy)))
         .connect_timeout(settings.connect_timeout)
-        .timeout(settings.request_timeout)
         .pool_max_idle_per_host(IDLE_PER_HOST)
         .pool_idle_timeout(IDLE_TIMEOUT)
         // The node's own environment must not decide where functions connect to.

@@ -9,37 +9,36 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mu_env::Env;
+use mu_stack::Runtime;
 use quick_cache::sync::Cache;
 use quick_cache::{OptionsBuilder, Weighter};
-use wasmtime::{Engine, Linker, Module};
 use zeroize::Zeroizing;
 
-use super::compile::{CompiledModule, compile};
-use super::settings::COMPILED_FORMAT;
-use super::state::State;
-use super::{WasmConfig, preview1};
+use super::WasmConfig;
+use super::code::{Code, Compiler};
 use crate::{Artifact, ContentHash, LoadError};
 
 const KEY_FILE: &str = "cache.key";
 const KEY_BYTES: usize = 32;
 const TAG_BYTES: usize = 32;
 
-/// Compiled modules by the hash of their artifact.
+/// What compiled code is found by: the same bytes mean different things under different contracts.
+type CodeKey = (ContentHash, Runtime);
+
+/// Compiled code by the hash of its artifact.
 ///
 /// The policy in memory is S3-FIFO's kin (quick_cache): a module that is called again and again outlives a burst of
 /// others that are called once. What is evicted stays on disk; calls under way keep what they use.
-pub(super) struct ModuleCache {
+pub(super) struct CodeCache {
     store: Arc<CompiledStore>,
-    memory: Cache<ContentHash, Arc<CompiledModule>, CodeBytes>,
+    memory: Cache<CodeKey, Arc<Code>, CodeBytes>,
 }
 
-impl ModuleCache {
-    pub(super) fn open(engine: Engine, env: &Env, config: &WasmConfig) -> io::Result<Self> {
+impl CodeCache {
+    pub(super) fn open(compiler: Compiler, env: &Env, config: &WasmConfig) -> io::Result<Self> {
         fs::create_dir_all(&config.cache_dir)?;
         let key = load_or_create_key(&config.cache_dir, env)?;
-        let linker = preview1::linker(&engine).map_err(io::Error::other)?;
-        let version = compatibility(&engine);
-        let store = CompiledStore { engine, linker, dir: config.cache_dir.clone(), key, version };
+        let store = CompiledStore { compiler, dir: config.cache_dir.clone(), key };
         // One shard: a module must fit into a shard, and lookups are far apart compared to what they take.
         let options = OptionsBuilder::new()
             .shards(1)
@@ -51,59 +50,57 @@ impl ModuleCache {
         Ok(Self { store: Arc::new(store), memory })
     }
 
-    /// The compiled module of `artifact`: from memory, else from disk, else compiled now. Callers that ask for the
-    /// same module at the same time share one compilation.
-    pub(super) async fn obtain(&self, artifact: &Artifact) -> Result<Arc<CompiledModule>, LoadError> {
-        if let Some(module) = self.memory.get(&artifact.hash) {
-            return Ok(module);
+    /// The compiled code of `artifact`: from memory, else from disk, else compiled now. Callers that ask for the same
+    /// code at the same time share one compilation.
+    pub(super) async fn obtain(&self, artifact: &Artifact, runtime: Runtime) -> Result<Arc<Code>, LoadError> {
+        let key = (artifact.hash, runtime);
+        if let Some(code) = self.memory.get(&key) {
+            return Ok(code);
         }
         let load = async {
             let (store, artifact) = (Arc::clone(&self.store), artifact.clone());
-            let loaded = tokio::task::spawn_blocking(move || store.load_or_compile(&artifact)).await;
+            let loaded = tokio::task::spawn_blocking(move || store.load_or_compile(&artifact, runtime)).await;
             loaded.unwrap_or(Err(LoadError::Closed)).map(Arc::new)
         };
-        self.memory.get_or_insert_async(&artifact.hash, load).await
+        self.memory.get_or_insert_async(&key, load).await
     }
 }
 
 #[derive(Clone)]
 struct CodeBytes;
 
-impl Weighter<ContentHash, Arc<CompiledModule>> for CodeBytes {
-    fn weight(&self, _hash: &ContentHash, module: &Arc<CompiledModule>) -> u64 {
+impl Weighter<CodeKey, Arc<Code>> for CodeBytes {
+    fn weight(&self, _key: &CodeKey, code: &Arc<Code>) -> u64 {
         // A module's own records take memory besides its code.
-        module.code_bytes + (16 << 10)
+        code.code_bytes() + (16 << 10)
     }
 }
 
 /// The files.
 struct CompiledStore {
-    engine: Engine,
-    linker: Linker<State>,
+    compiler: Compiler,
     dir: PathBuf,
     key: Zeroizing<[u8; KEY_BYTES]>,
-    version: ContentHash,
 }
 
 impl CompiledStore {
-    fn load_or_compile(&self, artifact: &Artifact) -> Result<CompiledModule, LoadError> {
-        let path = self.dir.join(format!("{}.cwasm", artifact.hash));
-        if let Some(module) = self.load(&path, artifact.hash) {
-            return CompiledModule::link(&self.linker, &module);
+    fn load_or_compile(&self, artifact: &Artifact, runtime: Runtime) -> Result<Code, LoadError> {
+        let path = self.dir.join(format!("{}.{runtime}", artifact.hash));
+        if let Some(code) = self.load(&path, artifact.hash, runtime) {
+            return code;
         }
         let wasm = artifact.read().map_err(LoadError::Read)?;
-        let native = compile(&self.engine, &wasm)?;
-        let module = self.trusted(&native).map_err(|e| LoadError::Compile { reason: format!("{e:#}") })?;
-        let linked = CompiledModule::link(&self.linker, &module)?;
+        let native = self.compiler.compile(&wasm, runtime)?;
+        let code = self.trusted(&native, runtime)?;
         // The cache only saves time: a disk that is full must not stop a function that is ready to run.
-        if let Err(error) = self.store(&path, artifact.hash, &native) {
+        if let Err(error) = self.store(&path, artifact.hash, runtime, &native) {
             tracing::warn!(path = %path.display(), %error, "keeping a compiled module on disk failed");
         }
-        Ok(linked)
+        Ok(code)
     }
 
-    /// The module in the file at `path`, if that file is there, whole, ours, and of this engine's version.
-    fn load(&self, path: &Path, hash: ContentHash) -> Option<Module> {
+    /// The code in the file at `path`, if that file is there, whole, ours, and of this engine's version.
+    fn load(&self, path: &Path, hash: ContentHash, runtime: Runtime) -> Option<Result<Code, LoadError>> {
         let file = match fs::read(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
@@ -115,57 +112,40 @@ impl CompiledStore {
         let (tag, native) = file.split_at_checked(TAG_BYTES)?;
         let tag = blake3::Hash::from_bytes(tag.try_into().ok()?);
         // The comparison takes the same time wherever the two differ.
-        if tag != self.tag(hash, native) {
+        if tag != self.tag(hash, runtime, native) {
             tracing::warn!(path = %path.display(), "a compiled module is damaged or outdated; compiling again");
             return None;
         }
-        match self.trusted(native) {
-            Ok(module) => Some(module),
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "a compiled module cannot be used; compiling again");
+        match self.trusted(native, runtime) {
+            Err(LoadError::Compile { reason }) => {
+                tracing::warn!(path = %path.display(), reason, "a compiled module cannot be used; compiling again");
                 None
             }
+            code => Some(code),
         }
     }
 
-    fn store(&self, path: &Path, hash: ContentHash, native: &[u8]) -> io::Result<()> {
+    fn store(&self, path: &Path, hash: ContentHash, runtime: Runtime, native: &[u8]) -> io::Result<()> {
         let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
-        file.write_all(self.tag(hash, native).as_bytes())?;
+        file.write_all(self.tag(hash, runtime, native).as_bytes())?;
         file.write_all(native)?;
         // Not synced: after a crash a torn file fails its check.
         file.persist(path).map_err(|e| e.error).map(drop)
     }
 
     /// Binds native code to the artifact it came from and to the engine that can run it.
-    fn tag(&self, hash: ContentHash, native: &[u8]) -> blake3::Hash {
+    fn tag(&self, hash: ContentHash, runtime: Runtime, native: &[u8]) -> blake3::Hash {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
-        hasher.update(self.version.as_bytes()).update(hash.as_bytes()).update(native);
+        hasher.update(self.compiler.version(runtime).as_bytes()).update(hash.as_bytes()).update(native);
         hasher.finalize()
     }
 
     #[expect(unsafe_code, reason = "native code can only be loaded on trust")]
-    fn trusted(&self, native: &[u8]) -> wasmtime::Result<Module> {
+    fn trusted(&self, native: &[u8], runtime: Runtime) -> Result<Code, LoadError> {
         // SAFETY: `native` was made by this engine's compiler in this process, or comes from a file whose keyed hash
-        // shows that a process with our key wrote exactly these bytes for exactly this engine version.
-        unsafe { Module::deserialize(&self.engine, native) }
+        // shows that a process with our key wrote exactly these bytes for exactly this engine version and runtime.
+        unsafe { self.compiler.load(native, runtime) }
     }
-}
-
-/// Everything that decides whether compiled code fits: the engine's version and settings, and our own format.
-fn compatibility(engine: &Engine) -> ContentHash {
-    struct Hashing(blake3::Hasher);
-    impl std::hash::Hasher for Hashing {
-        fn finish(&self) -> u64 {
-            0
-        }
-        fn write(&mut self, bytes: &[u8]) {
-            self.0.update(bytes);
-        }
-    }
-    let mut hasher = Hashing(blake3::Hasher::new());
-    std::hash::Hash::hash(&engine.precompile_compatibility_hash(), &mut hasher);
-    hasher.0.update(COMPILED_FORMAT.as_bytes());
-    ContentHash::from_bytes(*hasher.0.finalize().as_bytes())
 }
 
 fn load_or_create_key(dir: &Path, env: &Env) -> io::Result<Zeroizing<[u8; KEY_BYTES]>> {

@@ -3,12 +3,12 @@
 use wasmparser::{Parser, Payload, TypeRef};
 use wasmtime::{Engine, ExternType, InstancePre, Linker, Module, ModuleExport, UnknownImportError};
 
-use super::instrument::{METER_MODULE, instrument};
+use super::instrument::instrument;
 use super::state::State;
 use crate::LoadError;
 
 /// The unit in which modules declare memory.
-const WASM_PAGE_BYTES: u64 = 64 << 10;
+pub(super) const WASM_PAGE_BYTES: u64 = 64 << 10;
 
 /// A compiled module, linked to the host's functions as far as that can be done before a call.
 pub(super) struct CompiledModule {
@@ -16,7 +16,7 @@ pub(super) struct CompiledModule {
     pub(super) start: ModuleExport,
     pub(super) initialize: Option<ModuleExport>,
     pub(super) memory: Option<ModuleExport>,
-    minimum_memory_bytes: u64,
+    pub(super) minimum_memory_bytes: u64,
     pub(super) code_bytes: u64,
 }
 
@@ -36,16 +36,6 @@ impl CompiledModule {
             code_bytes: (range.end as u64).saturating_sub(range.start as u64),
         })
     }
-
-    /// # Errors
-    /// When the module cannot even start within the limit.
-    pub(super) fn check_memory_limit(&self, limit_bytes: u64) -> Result<(), LoadError> {
-        let needed_bytes = self.minimum_memory_bytes;
-        if needed_bytes > limit_bytes {
-            return Err(LoadError::MemoryLimitTooLow { needed_bytes, limit_bytes });
-        }
-        Ok(())
-    }
 }
 
 /// Compiles `wasm` to the bytes of a native module.
@@ -58,22 +48,23 @@ pub(super) fn compile(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>, LoadError
     engine.precompile_module(instrumented.as_deref().unwrap_or(wasm)).map_err(|e| failed(format!("{e:#}")))
 }
 
-/// Tells a component, or text, from a core module: both are common mistakes with a better message than a parser's. A
-/// module of a client must not import what only instrumentation may.
+/// Tells a component, or text, from a core module: both are common mistakes with a better message than a parser's.
 fn check_is_module(wasm: &[u8]) -> Result<(), LoadError> {
     let not_wasm = |reason: &str| LoadError::NotWasm { reason: reason.to_owned() };
     if !wasm.starts_with(b"\0asm") {
         return Err(not_wasm("the file does not start with the bytes `\\0asm`"));
     }
     if Parser::is_component(wasm) {
-        return Err(not_wasm("the file is a component: build a core module (target wasm32-wasip1)"));
+        return Err(not_wasm(
+            "the file is a component: it needs `runtime: wasi-http`; or build a core module (target wasm32-wasip1)",
+        ));
     }
     for payload in Parser::new(0).parse_all(wasm) {
         let payload = payload.map_err(|e| LoadError::NotWasm { reason: e.to_string() })?;
         let Payload::ImportSection(imports) = payload else { continue };
         for import in imports.into_imports() {
             let import = import.map_err(|e| LoadError::NotWasm { reason: e.to_string() })?;
-            if import.module == METER_MODULE || !matches!(import.ty, TypeRef::Func(_)) {
+            if !matches!(import.ty, TypeRef::Func(_)) {
                 return Err(unknown_import(import.module, import.name));
             }
         }

@@ -1,20 +1,26 @@
 //! Makes growth of memory visible to the meter.
 //!
 //! Compiled code keeps the count of instructions in a register and writes it to memory only around calls, so the host
-//! cannot read it at the moment a `memory.grow` executes. Therefore each `memory.grow` gets a call to an imported
-//! function before it: at that call the count is exact. The call costs the one instruction that `memory.grow` would
-//! (whose own cost is 0), so the count of a module is what its author would count in the text of the module.
+//! cannot read it at the moment a `memory.grow` executes. Therefore each `memory.grow` gets a call to an empty function
+//! before it, which is appended to the module: after that call the count is in memory, and the engine's hook that runs
+//! when `memory.grow` enters the host reads it. Nothing else of the module changes, no index of anything moves, and it
+//! works for the modules within components as well, wherever the canonical ABI calls them. The call costs two
+//! instructions, `memory.grow` itself none.
 
 use wasm_encoder::reencode::{Error, Reencode, utils};
-use wasm_encoder::{CodeSection, EntityType, ImportSection, Instruction, Module, SectionId, TypeSection};
+use wasm_encoder::{CodeSection, Function, FunctionSection, Instruction, Module, TypeSection};
 use wasmparser::{BinaryReaderError, FunctionBody, Operator, Parser, Payload, TypeRef};
 
-/// The import that instrumented modules have; no module of a client may name it.
-pub(super) const METER_MODULE: &str = "mu:meter";
-pub(super) const METER_FUNCTION: &str = "note-instructions";
+/// The sections of a component that hold core modules and other components.
+/// <https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md>
+const CORE_MODULE_SECTION: u8 = 1;
+const COMPONENT_SECTION: u8 = 4;
 
-/// What `wasm` looks like with its growth made visible; `None` when it never grows memory and can run as it is. The
-/// module must be valid.
+/// The bytes before the first section: magic number and version.
+const PREAMBLE_BYTES: usize = 8;
+
+/// What the module `wasm` looks like with its growth made visible; `None` when it never grows memory and can run as it
+/// is. The module must be valid.
 pub(super) fn instrument(wasm: &[u8]) -> Result<Option<Vec<u8>>, String> {
     let Some(mut pass) = Pass::survey(wasm).map_err(|e| e.to_string())? else { return Ok(None) };
     let mut module = Module::new();
@@ -22,18 +28,50 @@ pub(super) fn instrument(wasm: &[u8]) -> Result<Option<Vec<u8>>, String> {
     Ok(Some(module.finish()))
 }
 
-/// The rewriting of one module: one type and one imported function are appended, which moves the indices of the
-/// functions that the module defines up by one.
+/// Components within components within components: no tool makes more than a few levels.
+const NESTING_MAX: usize = 32;
+
+/// The component `wasm` with the growth of all modules in it made visible. The component must be valid.
+pub(super) fn instrument_component(wasm: &[u8]) -> Result<Vec<u8>, String> {
+    instrument_nested(wasm, NESTING_MAX)
+}
+
+fn instrument_nested(wasm: &[u8], levels: usize) -> Result<Vec<u8>, String> {
+    let levels =
+        levels.checked_sub(1).ok_or_else(|| format!("components are nested over {NESTING_MAX} levels deep"))?;
+    let truncated = || "a section is cut off".to_owned();
+    let (preamble, mut rest) = wasm.split_at_checked(PREAMBLE_BYTES).ok_or_else(truncated)?;
+    let mut instrumented = preamble.to_vec();
+    instrumented.reserve(wasm.len());
+    while let Some((&id, after_id)) = rest.split_first() {
+        let mut reader = wasmparser::BinaryReader::new(after_id, 0);
+        let size = reader.read_var_u32().map_err(|e| e.to_string())? as usize;
+        let (contents, after) = after_id[reader.original_position()..].split_at_checked(size).ok_or_else(truncated)?;
+        let changed = match id {
+            CORE_MODULE_SECTION => instrument(contents)?,
+            COMPONENT_SECTION => Some(instrument_nested(contents, levels)?),
+            _ => None,
+        };
+        let contents = changed.as_deref().unwrap_or(contents);
+        instrumented.push(id);
+        let size = u32::try_from(contents.len()).map_err(|_| "a section is larger than 4 GiB".to_owned())?;
+        wasm_encoder::Encode::encode(&size, &mut instrumented);
+        instrumented.extend_from_slice(contents);
+        rest = after;
+    }
+    Ok(instrumented)
+}
+
+/// The rewriting of one module: one type, one function and its empty body are appended.
 struct Pass {
-    imported_functions: u32,
     types: u32,
-    has_import_section: bool,
+    functions: u32,
 }
 
 impl Pass {
     /// Looks at the module as it is; `None` when nothing needs to change.
     fn survey(wasm: &[u8]) -> Result<Option<Self>, BinaryReaderError> {
-        let mut pass = Self { imported_functions: 0, types: 0, has_import_section: false };
+        let mut pass = Self { types: 0, functions: 0 };
         let mut grows = false;
         for payload in Parser::new(0).parse_all(wasm) {
             match payload? {
@@ -43,20 +81,16 @@ impl Pass {
                     }
                 }
                 Payload::ImportSection(section) => {
-                    pass.has_import_section = true;
                     for import in section.into_imports() {
-                        pass.imported_functions += u32::from(matches!(import?.ty, TypeRef::Func(_)));
+                        pass.functions += u32::from(matches!(import?.ty, TypeRef::Func(_)));
                     }
                 }
+                Payload::FunctionSection(section) => pass.functions += section.count(),
                 Payload::CodeSectionEntry(body) if !grows => grows = grows_memory(&body)?,
                 _ => {}
             }
         }
         Ok(grows.then_some(pass))
-    }
-
-    fn add_import(&self, imports: &mut ImportSection) {
-        imports.import(METER_MODULE, METER_FUNCTION, EntityType::Function(self.types));
     }
 }
 
@@ -72,10 +106,6 @@ fn grows_memory(body: &FunctionBody<'_>) -> Result<bool, BinaryReaderError> {
 impl Reencode for Pass {
     type Error = std::convert::Infallible;
 
-    fn function_index(&mut self, function: u32) -> Result<u32, Error<Self::Error>> {
-        Ok(if function < self.imported_functions { function } else { function + 1 })
-    }
-
     fn parse_type_section(
         &mut self,
         types: &mut TypeSection,
@@ -86,30 +116,25 @@ impl Reencode for Pass {
         Ok(())
     }
 
-    fn parse_import_section(
+    fn parse_function_section(
         &mut self,
-        imports: &mut ImportSection,
-        section: wasmparser::ImportSectionReader<'_>,
+        functions: &mut FunctionSection,
+        section: wasmparser::FunctionSectionReader<'_>,
     ) -> Result<(), Error<Self::Error>> {
-        utils::parse_import_section(self, imports, section)?;
-        self.add_import(imports);
+        utils::parse_function_section(self, functions, section)?;
+        functions.function(self.types);
         Ok(())
     }
 
-    /// A module without imports gets its import section here: before the first section that must come after it. (A
-    /// module that grows memory has a function, so it has a type section.)
-    fn intersperse_section_hook(
+    fn parse_code_section(
         &mut self,
-        module: &mut Module,
-        after: Option<SectionId>,
-        _before: Option<SectionId>,
+        code: &mut CodeSection,
+        section: wasmparser::CodeSectionReader<'_>,
     ) -> Result<(), Error<Self::Error>> {
-        if !self.has_import_section && after == Some(SectionId::Type) {
-            self.has_import_section = true;
-            let mut imports = ImportSection::new();
-            self.add_import(&mut imports);
-            module.section(&imports);
-        }
+        utils::parse_code_section(self, code, section)?;
+        let mut empty = Function::new([]);
+        empty.instruction(&Instruction::End);
+        code.function(&empty);
         Ok(())
     }
 
@@ -122,7 +147,7 @@ impl Reencode for Pass {
         for operator in body.get_operators_reader()? {
             let operator = operator?;
             if matches!(operator, Operator::MemoryGrow { .. }) {
-                function.instruction(&Instruction::Call(self.imported_functions));
+                function.instruction(&Instruction::Call(self.functions));
             }
             function.instruction(&self.instruction(operator)?);
         }
@@ -135,7 +160,7 @@ impl Reencode for Pass {
         module: &mut Module,
         section: wasmparser::CustomSectionReader<'_>,
     ) -> Result<(), Error<Self::Error>> {
-        // Debugging information speaks of offsets that no longer hold; names do, once they are moved along.
+        // Debugging information speaks of offsets that no longer hold; names do.
         if section.name() == "name" { utils::parse_custom_section(self, module, section) } else { Ok(()) }
     }
 }
@@ -144,37 +169,54 @@ impl Reencode for Pass {
 mod tests {
     use super::*;
 
-    fn instrumented(text: &str) -> Option<Vec<u8>> {
+    const GROW: &str = "(func $g (export \"g\") (result i32) (memory.grow (i32.const 1))) (func (drop (call $g)))";
+
+    /// The calls of the appended function: as many as there are bodies, the last of which is empty.
+    fn check(text: &str, expected: Option<&str>) {
         let wasm = wat::parse_str(text).unwrap();
         let changed = instrument(&wasm).unwrap();
-        if let Some(changed) = &changed {
-            wasmparser::validate(changed).expect("an instrumented module is valid");
-        }
-        changed
-    }
-
-    fn imports(wasm: &[u8]) -> Vec<String> {
-        let sections = Parser::new(0).parse_all(wasm).map(|payload| payload.unwrap());
-        sections
-            .filter_map(|payload| if let Payload::ImportSection(imports) = payload { Some(imports) } else { None })
-            .flat_map(|imports| imports.into_imports().map(|import| import.unwrap().name.to_owned()))
-            .collect()
-    }
-
-    #[test]
-    fn leaves_a_module_that_never_grows_alone() {
-        assert_eq!(instrumented("(module (memory 1) (func (export \"_start\")))"), None);
+        let expected = expected.map(|text| wat::parse_str(text).unwrap());
+        assert_eq!(changed.is_some(), expected.is_some(), "{text}");
+        let (Some(changed), Some(expected)) = (changed, expected) else { return };
+        wasmparser::validate(&changed).expect("an instrumented module is valid");
+        let bodies = |wasm: &[u8]| -> Vec<Vec<u8>> {
+            let payloads = Parser::new(0).parse_all(wasm).map(Result::unwrap);
+            payloads
+                .filter_map(|p| {
+                    Some(if let Payload::CodeSectionEntry(b) = p { b.as_bytes().to_vec() } else { return None })
+                })
+                .collect()
+        };
+        assert_eq!(bodies(&changed), bodies(&expected), "{text}");
     }
 
     #[test]
-    fn adds_the_import_to_a_module_with_and_without_imports() {
-        let grow = "(func $g (export \"g\") (result i32) (memory.grow (i32.const 1))) (func (drop (call $g)))";
-        let without = format!("(module (memory 1) {grow})");
-        assert_eq!(imports(&instrumented(&without).unwrap()), [METER_FUNCTION]);
-        let with = format!(
-            "(module (import \"a\" \"f\" (func $f)) (import \"a\" \"m\" (memory 1)) {grow} (start $s) (func $s (call $f))
-             (table 2 funcref) (elem (i32.const 0) $f $s))"
+    fn a_call_comes_before_each_growth() {
+        check("(module (memory 1) (func (export \"_start\")))", None);
+        check(
+            &format!("(module (memory 1) {GROW})"),
+            Some("(module (memory 1) (func $g (result i32) (call $e) (memory.grow (i32.const 1))) (func (drop (call $g))) (func $e))"
+                .replace("(call $e) (memory.grow (i32.const 1))", "(i32.const 1) (call $e) memory.grow").as_str()),
         );
-        assert_eq!(imports(&instrumented(&with).unwrap()), ["f", "m", METER_FUNCTION]);
+        check(
+            &format!(
+                "(module (import \"a\" \"f\" (func $f)) (import \"a\" \"m\" (memory 1)) {GROW} (start $s) (func $s (call $f))
+                 (table 2 funcref) (elem (i32.const 0) $f $s))"
+            ),
+            Some("(module (import \"a\" \"f\" (func $f)) (import \"a\" \"m\" (memory 1))
+                (func $g (result i32) (i32.const 1) (call $e) memory.grow) (func (drop (call $g))) (func $s (call $f)) (func $e))"),
+        );
+    }
+
+    #[test]
+    fn modules_of_nested_components_are_reached() {
+        let text = format!("(component (core module (memory 1)) (component (core module (memory 1) {GROW})))");
+        let wasm = wat::parse_str(text).unwrap();
+        let changed = instrument_component(&wasm).unwrap();
+        wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all()).validate_all(&changed).unwrap();
+        assert!(changed.len() > wasm.len());
+        let deep = format!("{}{}", "(component ".repeat(40), ")".repeat(40));
+        let error = instrument_component(&wat::parse_str(deep).unwrap()).unwrap_err();
+        assert_eq!(error, "components are nested over 32 levels deep");
     }
 }

@@ -1,14 +1,103 @@
 //! Counts what an instance uses of memory over its instructions, and refuses growth past the limit.
 
-use wasmtime::ResourceLimiter;
+use wasmtime::{CallHook, ResourceLimiter, Store, StoreContextMut};
 
 use crate::ExecutionUsage;
+
+/// The data of a store whose instance is metered.
+pub(super) trait Metered: 'static {
+    fn meter(&mut self) -> &mut MemoryMeter;
+
+    /// Instructions that the call may execute.
+    fn budget(&self) -> u64;
+
+    /// Told when the execution was dropped before it had ended.
+    fn abandoned(&self, usage: ExecutionUsage);
+}
+
+/// An instance that is accounted for even when nobody waits for it any longer.
+pub(super) struct Execution<T: Metered> {
+    /// Taken by who keeps the instance.
+    store: Option<Store<T>>,
+    has_ended: bool,
+}
+
+impl<T: Metered> Execution<T> {
+    pub(super) fn new(store: Store<T>) -> Self {
+        Self { store: Some(store), has_ended: false }
+    }
+
+    pub(super) fn store(&mut self) -> &mut Store<T> {
+        self.store.as_mut().expect("the store is taken last")
+    }
+
+    /// What was used in all.
+    pub(super) fn end(&mut self) -> ExecutionUsage {
+        self.has_ended = true;
+        let store = self.store();
+        let fuel = store.get_fuel().unwrap_or(0);
+        let data = store.data_mut();
+        let instructions = data.budget().saturating_sub(fuel);
+        data.meter().finish(instructions)
+    }
+
+    /// The store of an execution that has ended.
+    pub(super) fn into_store(mut self) -> Store<T> {
+        self.has_ended = true;
+        self.store.take().expect("the store is taken last")
+    }
+}
+
+impl<T: Metered> Drop for Execution<T> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            let usage = self.end();
+            self.store().data().abandoned(usage);
+        }
+    }
+}
+
+/// A guest that runs out of memory usually dies of something else: name the likely cause.
+pub(super) fn with_memory_hint(mut reason: String, meter: &MemoryMeter) -> String {
+    if meter.has_refused() {
+        reason.push_str(" (growth of its memory was refused: memory_limit is reached)");
+    }
+    reason
+}
+
+/// Puts the meter into a new store: memory growth is counted and limited, `budget` instructions are what it may run.
+pub(super) fn install<T: Metered>(store: &mut Store<T>) -> wasmtime::Result<()> {
+    store.limiter(|data| data.meter());
+    store.set_fuel(store.data().budget())
+}
+
+/// To be called when the guest enters the host, which may be for growth of its memory. Answers with the instructions
+/// executed so far.
+pub(super) fn note_entry<T: Metered>(store: &mut StoreContextMut<'_, T>) -> wasmtime::Result<u64> {
+    let instructions = executed(store)?;
+    store.data_mut().meter().note_instructions(instructions);
+    Ok(instructions)
+}
+
+/// Instructions executed so far.
+pub(super) fn executed<T: Metered>(store: &StoreContextMut<'_, T>) -> wasmtime::Result<u64> {
+    Ok(store.data().budget().saturating_sub(store.get_fuel()?))
+}
+
+/// The hook of a store that needs nothing but metering.
+pub(super) fn hook<T: Metered>(mut store: StoreContextMut<'_, T>, transition: CallHook) -> wasmtime::Result<()> {
+    if matches!(transition, CallHook::CallingHost) {
+        note_entry(&mut store)?;
+    }
+    Ok(())
+}
 
 /// The memory side of metering. The instruction count itself is the engine's fuel.
 ///
 /// The integral `sum over instructions of memory allocated` changes its slope only when memory grows, so it is brought
 /// up to date at each growth and at the end. The count at a growth arrives through [`MemoryMeter::note_instructions`],
-/// which a call inserted before every `memory.grow` makes (see `instrument`).
+/// from the hook that the engine runs when a `memory.grow` enters the host (see `instrument`, which sees to it that the
+/// count is known by then).
 #[derive(Debug)]
 pub(super) struct MemoryMeter {
     limit_bytes: u64,
@@ -31,6 +120,11 @@ impl MemoryMeter {
             byte_instructions: 0,
             has_refused: false,
         }
+    }
+
+    /// The meter of the instance's next call: what it holds of memory, it holds still.
+    pub(super) fn next(&self, limit_bytes: u64) -> Self {
+        Self { memory_bytes: self.memory_bytes, memory_bytes_before: self.memory_bytes, ..Self::new(limit_bytes) }
     }
 
     /// Says how many instructions were executed so far.

@@ -10,7 +10,6 @@ mod system;
 
 use wasmtime::{Caller, Engine, Linker, Result};
 
-use super::instrument::{METER_FUNCTION, METER_MODULE};
 use super::state::State;
 
 /// The module under which programs import preview 1.
@@ -57,11 +56,6 @@ pub(super) fn linker(engine: &Engine) -> Result<Linker<State>> {
     system::add_to(&mut linker, MODULE)?;
     poll::add_to(&mut linker, MODULE)?;
     add_absent(&mut linker, MODULE)?;
-    linker.func_wrap(METER_MODULE, METER_FUNCTION, |mut caller: Caller<'_, State>| -> Result<()> {
-        let instructions = executed(&caller)?;
-        caller.data_mut().meter.note_instructions(instructions);
-        Ok(())
-    })?;
     Ok(linker)
 }
 

@@ -1,25 +1,25 @@
 //! One call of one module, from the request to the outcome.
 
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use mu_abi::{Header, HttpMethod, Incoming};
+use mu_stack::Runtime;
 use mu_telemetry::Level;
 use tokio::time::timeout_at;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 
 use super::Shared;
+use super::code::Code;
 use super::compile::CompiledModule;
-use super::meter::MemoryMeter;
+use super::meter::{self, Execution, MemoryMeter};
 use super::preview1::Exit;
 use super::protocol::{Conversation, Ending, MessageLimits};
-use super::state::{SLICE_INSTRUCTIONS, Slice, State};
+use super::slice::{InSlices, SLICE_INSTRUCTIONS, Slice};
+use super::state::State;
 use crate::{
-    Artifact, BodyError, Call, ExecutionUsage, Failure, Limits, Outcome, Program, Request, Response, collect_body,
+    Artifact, BodyError, Call, ExecutionUsage, Failure, Limits, Outcome, Program, Ran, Request, Response, collect_body,
     full_body,
 };
 
@@ -37,36 +37,28 @@ impl WasmProgram {
 
 #[async_trait]
 impl Program for WasmProgram {
-    async fn run(&self, call: Call) -> Outcome {
+    async fn run(&self, call: Call) -> Ran {
         let no_usage = |failure| Outcome { result: Err(failure), usage: ExecutionUsage::default() };
-        let module = match timeout_at(call.deadline, self.shared.modules.obtain(&self.artifact)).await {
-            Ok(Ok(module)) => module,
-            Ok(Err(error)) => return no_usage(error.into()),
-            Err(_) => return no_usage(Failure::TimedOut { timeout: call.limits.timeout }),
+        let code = match timeout_at(call.deadline, self.shared.code.obtain(&self.artifact, Runtime::Wasi1)).await {
+            Ok(Ok(code)) => code,
+            Ok(Err(error)) => return no_usage(error.into()).into(),
+            Err(_) => return no_usage(Failure::TimedOut { timeout: call.limits.timeout }).into(),
         };
         let slice = Slice::new();
-        let mut execution: Pin<Box<dyn Future<Output = Outcome> + Send>> =
-            Box::pin(execute(Arc::clone(&self.shared), module, call, slice.clone()));
-        // Most calls are over within their first slice: those never leave the thread on which they arrived.
-        let first_slice = poll_fn(|context| match execution.as_mut().poll(context) {
-            Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
-            Poll::Pending if slice.is_waiting() => Poll::Pending,
-            Poll::Pending => Poll::Ready(None),
-        });
-        if let Some(outcome) = first_slice.await {
-            return outcome;
-        }
-        slice.mark_moved();
-        let outcome = self.shared.compute.run(execution).await;
-        outcome.unwrap_or_else(|| no_usage(Failure::Internal("the engine is shutting down".to_owned())))
+        let execution = execute(Arc::clone(&self.shared), code, call, slice.clone());
+        let outcome = InSlices::start(Arc::clone(&self.shared), slice, execution).await;
+        outcome.unwrap_or_else(|| no_usage(Failure::Internal("the engine is shutting down".to_owned()))).into()
     }
 }
 
-async fn execute(shared: Arc<Shared>, module: Arc<CompiledModule>, call: Call, slice: Slice) -> Outcome {
+async fn execute(shared: Arc<Shared>, code: Arc<Code>, call: Call, slice: Slice) -> Outcome {
     let Call { handler, request, env, limits, deadline, services, log } = call;
     let timed_out = || Failure::TimedOut { timeout: limits.timeout };
     let no_usage = |failure| Outcome { result: Err(failure), usage: ExecutionUsage::default() };
 
+    let Some(module) = code.module() else {
+        return no_usage(Failure::Internal("the code is of another runtime".to_owned()));
+    };
     let input = match timeout_at(deadline, first_message(&handler, request, limits.request_bytes)).await {
         Ok(Ok(input)) => input,
         Ok(Err(failure)) => return no_usage(failure),
@@ -79,15 +71,15 @@ async fn execute(shared: Arc<Shared>, module: Arc<CompiledModule>, call: Call, s
     let state = State::new(Arc::clone(&shared), services, log, env, conversation, meter, budget, slice);
 
     let mut store = Store::new(module.instance_pre.module().engine(), state);
-    if let Err(error) = prepare(&mut store, &module, budget) {
+    if let Err(error) = prepare(&mut store, module) {
         return no_usage(Failure::Internal(format!("{error:#}")));
     }
     store.data().slice.begin();
-    let mut execution = Execution { store, has_ended: false };
-    let end = timeout_at(deadline, run_command(&mut execution.store, &module)).await;
+    let mut execution = Execution::new(store);
+    let end = timeout_at(deadline, run_command(execution.store(), module)).await;
 
     let usage = execution.end();
-    let state = execution.store.data_mut();
+    let state = execution.store().data_mut();
     state.stderr.flush(&state.log);
     let ending = state.conversation.finish(&state.log);
     let result = match end {
@@ -97,35 +89,10 @@ async fn execute(shared: Arc<Shared>, module: Arc<CompiledModule>, call: Call, s
     Outcome { result, usage }
 }
 
-/// An instance that is accounted for even when nobody waits for it any longer.
-struct Execution {
-    store: Store<State>,
-    has_ended: bool,
-}
-
-impl Execution {
-    /// What was used in all.
-    fn end(&mut self) -> ExecutionUsage {
-        self.has_ended = true;
-        let fuel = self.store.get_fuel().unwrap_or(0);
-        let state = self.store.data_mut();
-        state.meter.finish(state.fuel_budget.saturating_sub(fuel))
-    }
-}
-
-impl Drop for Execution {
-    fn drop(&mut self) {
-        if !self.has_ended {
-            let usage = self.end();
-            self.store.data().services.abandoned(usage);
-        }
-    }
-}
-
-fn prepare(store: &mut Store<State>, module: &CompiledModule, budget: u64) -> wasmtime::Result<()> {
+fn prepare(store: &mut Store<State>, module: &CompiledModule) -> wasmtime::Result<()> {
     store.data_mut().memory = module.memory;
-    store.limiter(|state| &mut state.meter);
-    store.set_fuel(budget)?;
+    meter::install(store)?;
+    store.call_hook(meter::hook);
     store.fuel_async_yield_interval(Some(SLICE_INSTRUCTIONS))
 }
 
@@ -210,18 +177,14 @@ fn failure_of(error: &wasmtime::Error, state: &State) -> Failure {
     Failure::Trap(with_memory_hint(describe(error), state))
 }
 
-/// A guest that runs out of memory usually dies of something else: name the likely cause.
-fn with_memory_hint(mut reason: String, state: &State) -> String {
-    if state.meter.has_refused() {
-        reason.push_str(" (growth of its memory was refused: memory_limit is reached)");
-    }
-    reason
+fn with_memory_hint(reason: String, state: &State) -> String {
+    meter::with_memory_hint(reason, &state.meter)
 }
 
 /// Frames of a guest's stack worth showing.
 const FRAMES_MAX: usize = 12;
 
-fn describe(error: &wasmtime::Error) -> String {
+pub(super) fn describe(error: &wasmtime::Error) -> String {
     let mut reason = error.root_cause().to_string();
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return reason };
     for frame in backtrace.frames().iter().take(FRAMES_MAX) {
@@ -249,15 +212,8 @@ fn convert_response(response: mu_abi::Response, limit_bytes: u64) -> Result<Resp
         // 1xx are not final responses.
         .filter(|status| (200..1_000).contains(&status.as_u16()))
         .ok_or_else(|| Failure::InvalidResponse(format!("the invalid status {code}")))?;
-    // More than a HeaderMap can hold would panic in it.
-    if response.headers.len() > RESPONSE_HEADERS_MAX {
-        let headers = response.headers.len();
-        return Err(Failure::InvalidResponse(format!("{headers} headers, and {RESPONSE_HEADERS_MAX} are possible")));
-    }
-    let header_bytes: usize = response.headers.iter().map(|header| header.name.len() + header.value.len()).sum();
-    if header_bytes > RESPONSE_HEADER_BYTES_MAX {
-        return Err(Failure::OutputTooLarge { what: "response head", limit_bytes: RESPONSE_HEADER_BYTES_MAX as u64 });
-    }
+    let header_bytes = response.headers.iter().map(|header| header.name.len() + header.value.len()).sum();
+    check_head(response.headers.len(), header_bytes)?;
     let mut headers = HeaderMap::with_capacity(response.headers.len());
     for Header { name, value } in response.headers {
         let invalid = |what: &str| Failure::InvalidResponse(format!("an invalid {what}: {name:?}: {value:?}"));
@@ -266,4 +222,15 @@ fn convert_response(response: mu_abi::Response, limit_bytes: u64) -> Result<Resp
         headers.try_append(parsed_name, parsed_value).map_err(|_| invalid("number of headers"))?;
     }
     Ok(Response { status, headers, body: full_body(response.body) })
+}
+
+/// Whether the head of a response can be sent on. More headers than a `HeaderMap` can hold would panic in it.
+pub(super) fn check_head(headers: usize, header_bytes: usize) -> Result<(), Failure> {
+    if headers > RESPONSE_HEADERS_MAX {
+        return Err(Failure::InvalidResponse(format!("{headers} headers, and {RESPONSE_HEADERS_MAX} are possible")));
+    }
+    if header_bytes > RESPONSE_HEADER_BYTES_MAX {
+        return Err(Failure::OutputTooLarge { what: "response head", limit_bytes: RESPONSE_HEADER_BYTES_MAX as u64 });
+    }
+    Ok(())
 }

@@ -8,7 +8,7 @@ use super::WasmConfig;
 
 /// Changes whenever compiled code of an earlier version must not be used, although wasmtime itself would accept it:
 /// when the instrumentation or what the cache stores changes.
-pub(super) const COMPILED_FORMAT: &str = "mu-1";
+pub(super) const COMPILED_FORMAT: &str = "mu-2";
 
 /// Linear memory kept in place, and only zeroed, between two instances in a slot of the pool. Above the initial
 /// memory of most functions (Rust's is 1.1 MiB): then a call causes no page faults. Measured with `cargo xtask bench`.
@@ -22,8 +22,23 @@ const WARM_SLOTS: u32 = 16;
 const FIBER_STACK_BYTES: usize = 1 << 20;
 const GUEST_STACK_BYTES: usize = 512 << 10;
 
+/// What a call of a component may consist of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GuestTasks {
+    /// One task, as in WASI 0.2.
+    One,
+    /// Several at once, as in WASI 0.3.
+    Many,
+}
+
+/// Core instances, memories and tables that one component may consist of. Python's interpreter with its extensions is
+/// some thirty core instances around one memory and one table.
+const CORE_INSTANCES_PER_COMPONENT: u32 = 100;
+const MEMORIES_PER_COMPONENT: u32 = 4;
+const TABLES_PER_COMPONENT: u32 = 16;
+
 /// An engine for modules of any client: metered, interruptible, pooled.
-pub(super) fn engine(config: &WasmConfig) -> Result<Engine> {
+pub(super) fn engine(config: &WasmConfig, tasks: GuestTasks) -> Result<Engine> {
     let mut settings = Config::new();
     metered_settings(&mut settings);
     settings
@@ -34,8 +49,14 @@ pub(super) fn engine(config: &WasmConfig) -> Result<Engine> {
         .relaxed_simd_deterministic(true)
         .wasm_memory64(false)
         .wasm_multi_memory(false)
+        .wasm_component_model(true)
         .memory_init_cow(true)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(config)));
+    match tasks {
+        // What WASI 0.3 needs costs every call of a component something; most don't need it.
+        GuestTasks::One => settings.concurrency_support(false),
+        GuestTasks::Many => settings.wasm_component_model_async(true),
+    };
     Engine::new(&settings)
 }
 
@@ -46,7 +67,11 @@ pub fn metered_settings(settings: &mut Config) {
 
 fn pool(config: &WasmConfig) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_core_instances(config.instances)
+    pool.total_component_instances(config.instances)
+        .total_core_instances(config.instances.saturating_mul(CORE_INSTANCES_PER_COMPONENT))
+        .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
+        .max_memories_per_component(MEMORIES_PER_COMPONENT)
+        .max_tables_per_component(TABLES_PER_COMPONENT)
         .total_memories(config.instances)
         .total_tables(config.instances)
         .total_stacks(config.instances)
@@ -67,7 +92,7 @@ fn pool(config: &WasmConfig) -> PoolingAllocationConfig {
 ///   `end`, `return`, `unreachable`, `nop`, `drop`), which cost 0. Entering a function costs 1.
 /// - Operators that work on a range (`memory.copy`, `memory.fill`, `memory.init`, and the same for tables) cost 1
 ///   more for each byte or element, so that no single instruction does unbounded work.
-/// - `memory.grow` costs 0 here: the call inserted before it (see `instrument`) is what costs 1.
+/// - `memory.grow` costs 0 here: the call inserted before it (see `instrument`), and entering what is called, cost 2.
 fn operator_cost() -> OperatorCost {
     OperatorCost {
         Nop: 0,

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mu_runtime::{Artifact, ArtifactSource, Engine, LoadError};
+use mu_runtime::{Artifact, ArtifactSource, Engine, LoadError, LoadParams};
+use mu_stack::Runtime;
 
-use crate::support::{Bench, LIMITS, result, writes};
+use crate::support::{Bench, LIMITS, ended, params, result, writes};
 
 /// A source that has lost its bytes.
 struct Lost;
@@ -29,8 +30,8 @@ fn lost_artifact() -> Artifact {
 
 async fn load_and_run(dir: &Path, artifact: Artifact) -> Result<u16, LoadError> {
     let bench = Bench::in_directory(dir);
-    let program = bench.engine.load(artifact, LIMITS.memory_bytes).await?;
-    Ok(program.run(bench.call(LIMITS)).await.result.expect("the function answers").status.as_u16())
+    let program = bench.engine.load(LoadParams { artifact, ..params("", Runtime::Wasi1) }).await?;
+    Ok(ended(program.run(bench.call(LIMITS)).await).result.expect("the function answers").status.as_u16())
 }
 
 fn compiled_file(dir: &Path) -> PathBuf {

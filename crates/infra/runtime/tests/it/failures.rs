@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use mu_abi::{DbRequest, LogLevel, Outgoing};
-use mu_runtime::{Artifact, Engine, Limits, collect_body, full_body};
+use mu_runtime::{Limits, collect_body, full_body};
 
-use crate::support::{Bench, LIMITS, module, result, writes, writes_bytes};
+use crate::support::{Bench, LIMITS, ended, module, result, writes, writes_bytes};
 
 async fn load_error(text: &str) -> String {
     Bench::new().load(text).await.err().expect("the module is refused").to_string()
@@ -31,12 +31,10 @@ async fn a_result_becomes_a_response() {
 #[tokio::test]
 async fn what_is_not_a_command_module_is_refused() {
     let bench = Bench::new();
-    let load = async |bytes: Vec<u8>| {
-        bench.engine.load(Artifact::from_bytes(bytes), LIMITS.memory_bytes).await.err().unwrap().to_string()
-    };
+    let load = async |bytes: Vec<u8>| bench.load_bytes(bytes).await.err().unwrap().to_string();
     assert_eq!(
         load(b"#!/bin/sh".to_vec()).await,
-        "not a WebAssembly module: the file does not start with the bytes `\\0asm`"
+        "not what the function's runtime runs: the file does not start with the bytes `\\0asm`"
     );
     assert!(load(b"\0asm\x01\0\0\0\x01\xff".to_vec()).await.starts_with("not a WebAssembly module: "));
     let component = load(wat::parse_str("(component)").unwrap()).await;
@@ -163,7 +161,10 @@ async fn a_request_larger_than_the_limit_is_refused() {
     let program = bench.load(&writes(&[result(200, &[], "")], "")).await.unwrap();
     let mut call = bench.call(Limits { request_bytes: 3, ..LIMITS });
     call.request.body = full_body("1234");
-    assert_eq!(program.run(call).await.result.unwrap_err().to_string(), "the request's body is larger than 3 bytes");
+    assert_eq!(
+        ended(program.run(call).await).result.unwrap_err().to_string(),
+        "the request's body is larger than 3 bytes"
+    );
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mu_runtime::Limits;
 use tokio::task::JoinSet;
 
-use crate::support::{Bench, LIMITS, module, result, writes};
+use crate::support::{Bench, LIMITS, ended, module, result, writes};
 
 /// On one thread, with as many endless guests as there is room for but one: if any of them kept the thread, the
 /// polite guest would never be heard.
@@ -54,7 +54,7 @@ async fn guests_that_keep_the_node_busy_leave_room_for_others() {
         ));
         let program = bench.load(&text).await.unwrap();
         let call = bench.call(Limits { instructions: u64::MAX, timeout: Duration::from_secs(1), ..LIMITS });
-        guests.spawn(async move { program.run(call).await.result.unwrap_err().to_string() });
+        guests.spawn(async move { ended(program.run(call).await).result.unwrap_err().to_string() });
     }
     tokio::task::yield_now().await;
     for _ in 0..20 {

@@ -4,14 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mu_runtime::{Artifact, Engine, Limits, Outcome, Program, collect_body, full_body};
+use mu_runtime::{Limits, Outcome, Program, collect_body, full_body};
 
-use crate::support::{Bench, LIMITS};
+use crate::support::{Bench, LIMITS, ended};
 
 async fn load(bench: &Bench, guest: &str) -> Arc<dyn Program> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../guests/modules").join(guest);
-    let artifact = Artifact::from_bytes(std::fs::read(path).unwrap());
-    bench.engine.load(artifact, LIMITS.memory_bytes).await.unwrap()
+    bench.load_bytes(std::fs::read(path).unwrap()).await.unwrap()
 }
 
 async fn run(bench: &Bench, program: &Arc<dyn Program>, handler: &str, body: &'static str, limits: Limits) -> Outcome {
@@ -19,7 +18,7 @@ async fn run(bench: &Bench, program: &Arc<dyn Program>, handler: &str, body: &'s
     call.handler = handler.into();
     call.request.body = full_body(body);
     call.request.headers.insert("content-type", "text/plain".parse().unwrap());
-    program.run(call).await
+    ended(program.run(call).await)
 }
 
 /// The answer as `status body`, or the failure.
@@ -110,7 +109,7 @@ async fn counts_are_the_same_on_every_run() {
             let mut call = bench.call(LIMITS);
             call.handler = kernel.into();
             call.request.query = vec![("size".to_owned(), "20".to_owned())];
-            let outcome = kernels.run(call).await;
+            let outcome = ended(kernels.run(call).await);
             assert_eq!(outcome.result.unwrap().status, 200, "{kernel}");
             round.push((outcome.usage.instructions, outcome.usage.byte_instructions));
         }

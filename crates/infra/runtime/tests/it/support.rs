@@ -9,9 +9,10 @@ use async_trait::async_trait;
 use mu_abi::{DbReply, DbRequest, Header, Outgoing, Status, StorageReply, StorageRequest};
 use mu_env::Env;
 use mu_runtime::{
-    Artifact, Call, EgressPolicy, Engine, ExecutionUsage, HttpClient, Limits, LoadError, Outcome, Program, Request,
-    Services, WasmConfig, WasmEngine, empty_body,
+    Artifact, Call, EgressPolicy, Engine, ExecutionUsage, HttpClient, Limits, LoadError, LoadParams, Outcome, Program,
+    Ran, Request, Services, WasmConfig, WasmEngine, empty_body,
 };
+use mu_stack::{Instances, Runtime};
 use mu_telemetry::{InvocationLog, LogRecord, LogSink};
 
 /// Limits that no well-behaved module of these tests reaches.
@@ -52,8 +53,11 @@ impl Bench {
     }
 
     pub(crate) async fn load(&self, text: &str) -> Result<Arc<dyn Program>, LoadError> {
-        let artifact = Artifact::from_bytes(wat::parse_str(text).unwrap());
-        self.engine.load(artifact, LIMITS.memory_bytes).await
+        self.load_bytes(wat::parse_str(text).unwrap()).await
+    }
+
+    pub(crate) async fn load_bytes(&self, wasm: impl Into<bytes::Bytes>) -> Result<Arc<dyn Program>, LoadError> {
+        self.engine.load(params(wasm, Runtime::Wasi1)).await
     }
 
     pub(crate) async fn run(&self, text: &str) -> Outcome {
@@ -61,7 +65,7 @@ impl Bench {
     }
 
     pub(crate) async fn run_limited(&self, text: &str, limits: Limits) -> Outcome {
-        self.load(text).await.unwrap().run(self.call(limits)).await
+        ended(self.load(text).await.unwrap().run(self.call(limits)).await)
     }
 
     pub(crate) fn call(&self, limits: Limits) -> Call {
@@ -74,6 +78,7 @@ impl Bench {
                 path: "/".to_owned(),
                 path_params: Vec::new(),
                 query: Vec::new(),
+                raw_query: None,
                 headers: http::HeaderMap::new(),
                 body: empty_body(),
             },
@@ -84,6 +89,17 @@ impl Bench {
             log: InvocationLog::new(self.env.clone(), sink, id, "stack".into(), "function".into(), 1_000),
         }
     }
+}
+
+/// How a function of these tests is loaded.
+pub(crate) fn params(wasm: impl Into<bytes::Bytes>, runtime: Runtime) -> LoadParams {
+    let artifact = Artifact::from_bytes(wasm);
+    LoadParams { artifact, runtime, instances: Instances::Fresh, memory_limit_bytes: LIMITS.memory_bytes }
+}
+
+/// The outcome of a run that is over.
+pub(crate) fn ended(ran: Ran) -> Outcome {
+    ran.ended().expect("the program answers with its end")
 }
 
 /// The lines that functions logged, as `source level message`.

@@ -40,7 +40,8 @@ pub(crate) fn of_manifest(
         Build::Command(_) | Build::None => None,
     })?;
     let source = source.unwrap_or_else(|| format!("functions/{name}"));
-    Some(FunctionManifest::new(name, build, source, module, runtime, env, env_dev, limits, instances))
+    let position = fields.position();
+    Some(FunctionManifest::new(name, position, build, source, module, runtime, env, env_dev, limits, instances))
 }
 
 /// A function of a deployed stack.

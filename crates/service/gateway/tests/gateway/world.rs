@@ -14,8 +14,8 @@ use mu_env::Env;
 use mu_gateway::{Gateway, GatewayConfig};
 use mu_invoke::{DeployParams, Deployment, InvokeConfig, Invoker, Parts, Receipt, ReceiptSink};
 use mu_runtime::{
-    Artifact, Body, BodyError, Call, Engine, ExecutionUsage, Failure, LoadError, Outcome, Program, Response,
-    collect_body, empty_body, full_body,
+    Artifact, Body, BodyError, Call, Engine, ExecutionUsage, Failure, LoadError, LoadParams, Outcome, Program, Ran,
+    Response, collect_body, empty_body, full_body,
 };
 use mu_stack::{Manifest, StackId};
 use mu_storage::{Boxes, MemBlobs, RootKey};
@@ -187,14 +187,14 @@ struct Handlers(Arc<Gate>);
 
 #[async_trait]
 impl Engine for Handlers {
-    async fn load(&self, _artifact: Artifact, _memory_limit_bytes: u64) -> Result<Arc<dyn Program>, LoadError> {
+    async fn load(&self, _params: LoadParams) -> Result<Arc<dyn Program>, LoadError> {
         Ok(Arc::new(Self(Arc::clone(&self.0))))
     }
 }
 
 #[async_trait]
 impl Program for Handlers {
-    async fn run(&self, call: Call) -> Outcome {
+    async fn run(&self, call: Call) -> Ran {
         let result = match &*call.handler {
             "echo" => echo(call).await,
             "own_head" => Ok(respond(StatusCode::OK, &[("content-length", "1234")], empty_body())),
@@ -209,7 +209,7 @@ impl Program for Handlers {
             }
             _ => Err(Failure::Fatal("a secret of the function".to_owned())),
         };
-        Outcome { result, usage: ExecutionUsage { instructions: 10, ..ExecutionUsage::default() } }
+        Ran::Ended(Outcome { result, usage: ExecutionUsage { instructions: 10, ..ExecutionUsage::default() } })
     }
 }
 

@@ -10,14 +10,14 @@ use mu_invoke::{
     Cause, DeployError, DeployParams, Deployment, InvokeConfig, InvokeError, Invoker, Parts, Receipt, ReceiptSink,
 };
 use mu_runtime::{
-    Artifact, Call, Engine, ExecutionUsage, Failure, LoadError, Outcome, Program, Request, Response, empty_body,
-    full_body,
+    Artifact, Call, Engine, ExecutionUsage, Failure, LoadError, LoadParams, Outcome, Program, Ran, Request, Response,
+    empty_body, full_body,
 };
 use mu_stack::{Manifest, StackId};
 use mu_storage::{Boxes, MemBlobs, RootKey};
 use mu_telemetry::{Level, LogRecord, LogSink, LogSource};
 
-type Function = Arc<dyn Fn(Call) -> BoxFuture<'static, Outcome> + Send + Sync>;
+type Function = Arc<dyn Fn(Call) -> BoxFuture<'static, Ran> + Send + Sync>;
 
 /// What every program of the fake engine uses.
 pub(crate) const USAGE: ExecutionUsage =
@@ -83,8 +83,8 @@ struct ClosureProgram(Function);
 
 #[async_trait]
 impl Engine for ClosureEngine {
-    async fn load(&self, artifact: Artifact, _memory_limit_bytes: u64) -> Result<Arc<dyn Program>, LoadError> {
-        if artifact.read().map_err(LoadError::Read)? == "broken" {
+    async fn load(&self, params: LoadParams) -> Result<Arc<dyn Program>, LoadError> {
+        if params.artifact.read().map_err(LoadError::Read)? == "broken" {
             return Err(LoadError::NoStart);
         }
         Ok(Arc::new(ClosureProgram(Arc::clone(&self.0))))
@@ -93,7 +93,7 @@ impl Engine for ClosureEngine {
 
 #[async_trait]
 impl Program for ClosureProgram {
-    async fn run(&self, call: Call) -> Outcome {
+    async fn run(&self, call: Call) -> Ran {
         (self.0)(call).await
     }
 }
@@ -102,13 +102,16 @@ impl World {
     pub(crate) fn new<F, R>(config: InvokeConfig, function: F) -> Self
     where
         F: Fn(Call) -> R + Send + Sync + 'static,
-        R: Future<Output = Outcome> + Send + 'static,
+        R: Future<Output: Into<Ran>> + Send + 'static,
     {
         let env = Env::simulated(1, Timestamp::from_micros(1_000_000));
         let sink = Arc::new(Sink::default());
         let invoker = Invoker::new(Parts {
             env: env.clone(),
-            engine: Arc::new(ClosureEngine(Arc::new(move |call| Box::pin(function(call))))),
+            engine: Arc::new(ClosureEngine(Arc::new(move |call| {
+                let called = function(call);
+                Box::pin(async { called.await.into() })
+            }))),
             db: Arc::new(MuDb::new(Arc::new(MemKv::default()))),
             boxes: Arc::new(Boxes::open(Arc::new(MemBlobs::new()), RootKey::from_bytes([1; 32]), &env)),
             logs: Arc::clone(&sink) as Arc<dyn LogSink>,
@@ -136,7 +139,7 @@ impl World {
     }
 
     /// Calls `till.pay` with an empty request.
-    pub(crate) async fn pay(&self, deployment: &Deployment) -> Result<Response, InvokeError> {
+    pub(crate) async fn pay(&self, deployment: &Arc<Deployment>) -> Result<Response, InvokeError> {
         let target = deployment.target(&"till.pay".parse().unwrap()).unwrap();
         let id = self.env.new_invocation_id();
         self.invoker.invoke(deployment, &target, Cause::CommandLine, id, request()).await
@@ -149,6 +152,7 @@ pub(crate) fn request() -> Request {
         path: "/pay/7".to_owned(),
         path_params: vec![("amount".to_owned(), "7".to_owned())],
         query: Vec::new(),
+        raw_query: None,
         headers: http::HeaderMap::new(),
         body: empty_body(),
     }

@@ -1,0 +1,99 @@
+//! The node's request, made one that a component can be given.
+
+use http::Uri;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http_body_util::BodyExt;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use wasmtime_wasi_http::{Error, WasiBody};
+
+use crate::{BodyError, Failure, Request};
+
+/// Tells a component, which has one entry for all routes, which handler its route names.
+const MU_HANDLER: HeaderName = HeaderName::from_static("mu-handler");
+
+/// Before the name of a route's parameter, the header with its value.
+const PATH_PARAMETER_PREFIX: &str = "mu-path-";
+
+/// Characters of a parameter's value that a header need not escape.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// The authority of a request that names none, as HTTP/1.0 permits.
+const NO_HOST: HeaderValue = HeaderValue::from_static("localhost");
+
+/// The request as the component sees it: its path is the one below the gateway.
+pub(super) fn request(handler: &str, request: Request) -> Result<http::Request<WasiBody>, Failure> {
+    let Request { method, path, path_params, raw_query, mut headers, body, .. } = request;
+    let broken = |what: &str| Failure::RequestBroken(format!("the request's {what} cannot be passed to the function"));
+    let target = match raw_query {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    };
+    let uri: Uri = target.parse().map_err(|_| broken("path"))?;
+    name_handler(&mut headers, handler, &path_params).ok_or_else(|| broken("headers"))?;
+    headers.entry(header::HOST).or_insert(NO_HOST);
+    let body = body.map_err(body_error).boxed_unsync();
+    let mut made = http::Request::new(body);
+    *made.method_mut() = method;
+    *made.uri_mut() = uri;
+    *made.headers_mut() = headers;
+    Ok(made)
+}
+
+/// Adds the handler's name and the route's parameters, and takes away what a client pretends to be these.
+fn name_handler(headers: &mut HeaderMap, handler: &str, path_params: &[(String, String)]) -> Option<()> {
+    let is_forged = |name: &HeaderName| name.as_str().starts_with(PATH_PARAMETER_PREFIX);
+    if headers.keys().any(is_forged) {
+        let forged: Vec<HeaderName> = headers.keys().filter(|name| is_forged(name)).cloned().collect();
+        for name in forged {
+            headers.remove(name);
+        }
+    }
+    headers.try_insert(MU_HANDLER, HeaderValue::from_str(handler).ok()?).ok()?;
+    for (name, value) in path_params {
+        let name = HeaderName::from_bytes(format!("{PATH_PARAMETER_PREFIX}{name}").as_bytes()).ok()?;
+        let value = HeaderValue::from_str(&utf8_percent_encode(value, ESCAPED).to_string()).ok()?;
+        headers.try_append(name, value).ok()?;
+    }
+    Some(())
+}
+
+/// What the component is told of a body that could not be read.
+fn body_error(error: BodyError) -> Error {
+    match error {
+        BodyError::TooLarge { limit_bytes } => Error::HttpRequestBodySize(Some(limit_bytes)),
+        BodyError::Stalled => Error::ConnectionReadTimeout,
+        BodyError::Broken(_) => Error::ConnectionTerminated,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::empty_body;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_component_sees_the_path_the_handler_and_the_parameters() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [("mu-handler", "forged"), ("mu-path-name", "forged"), ("mu-path-other", "forged")] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        let made = request(
+            "greet",
+            Request {
+                method: http::Method::GET,
+                path: "/hello/%C3%A9".to_owned(),
+                path_params: vec![("name".to_owned(), "\u{e9} \n".to_owned())],
+                query: Vec::new(),
+                raw_query: Some("a=1&a=2".to_owned()),
+                headers,
+                body: empty_body(),
+            },
+        )
+        .unwrap();
+        assert_eq!(made.uri(), "/hello/%C3%A9?a=1&a=2");
+        let mut headers: Vec<_> = made.headers().iter().map(|(k, v)| (k.as_str(), v.to_str().unwrap())).collect();
+        headers.sort_unstable();
+        assert_eq!(headers, [("host", "localhost"), ("mu-handler", "greet"), ("mu-path-name", "%C3%A9%20%0A")]);
+    }
+}
