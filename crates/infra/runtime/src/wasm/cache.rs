@@ -85,7 +85,7 @@ struct CompiledStore {
 
 impl CompiledStore {
     fn load_or_compile(&self, artifact: &Artifact, runtime: Runtime) -> Result<Code, LoadError> {
-        let path = self.dir.join(format!("{}.{runtime}", artifact.hash));
+        let path = self.dir.join(format!("{}.{runtime}.cwasm", artifact.hash));
         if let Some(code) = self.load(&path, artifact.hash, runtime) {
             return code;
         }
