@@ -127,6 +127,10 @@ pub(crate) fn outgoing() -> Vec<(&'static str, Outgoing)> {
             "e903  01000000't' 01000000'k' 02000000'vv' 01",
             Outgoing::Db(DbRequest::Put { table: table(), key: key(), value: value(), is_atomic: true }),
         ),
+        (
+            "e903  01000000't' 01000000'k' 02000000'vv' 00",
+            Outgoing::Db(DbRequest::Put { table: table(), key: key(), value: value(), is_atomic: false }),
+        ),
         ("ea03  01000000't' 01000000'k'", Outgoing::Db(DbRequest::Get { table: table(), key: key() })),
         (
             "eb03  01000000't' 01000000'k' 00",
