@@ -4,8 +4,11 @@ use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 
-use crate::build::toolchain::{Missing, TARGET, Toolchain, version};
-use crate::build::{self, Freshness};
+use mu_stack::{Language, Runtime};
+
+use crate::build::tool::{self, Tool, version};
+use crate::build::toolchain::{self, Missing, Toolchain};
+use crate::build::{self, Freshness, FunctionState};
 use crate::doctor::{Finding, Need};
 use crate::project::Project;
 use crate::run::GATEWAY_PORT;
@@ -18,19 +21,43 @@ const ADDRESS_SPACE_WANTED_GIB: u64 = 8_192;
 
 /// Looks at everything that `project`, or a project to come, depends on.
 pub(super) fn checks(project: Option<&Project>) -> Vec<Finding> {
-    let compiler = compiler_need(project);
-    let mut findings = vec![cargo(compiler), target(project, compiler), git(), port(), open_files(), certificates()];
+    let functions = project.and_then(|project| build::freshness(project).ok()).unwrap_or_default();
+    let mut findings = compilers(project, &functions);
+    findings.extend([git(), port(), open_files(), certificates()]);
     findings.extend(address_space());
     findings.push(manifest(project));
     findings.extend(project.map(writable));
     findings
 }
 
-/// A compiler is required when a Rust function has to be built before the project can run.
-fn compiler_need(project: Option<&Project>) -> Need {
-    let stale = project.and_then(|project| build::freshness(project).ok());
+/// What builds the functions of the project; outside of a project, what builds those of Rust.
+fn compilers(project: Option<&Project>, functions: &[FunctionState]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for language in Language::ALL {
+        let is_used = functions.iter().any(|function| function.language == Some(language));
+        let uses = |runtime| {
+            functions.iter().any(|function| function.language == Some(language) && function.runtime == runtime)
+        };
+        let need = need_of(functions, language);
+        match language {
+            Language::Rust if is_used || functions.is_empty() => {
+                findings.push(cargo(need));
+                let runtimes = language.runtimes().iter().filter(|runtime| functions.is_empty() || uses(**runtime));
+                // A project to come begins with the first.
+                let runtimes = runtimes.take(if functions.is_empty() { 1 } else { usize::MAX });
+                findings.extend(runtimes.map(|runtime| target(project, *runtime, need)));
+            }
+            _ if is_used => findings.extend(Tool::of(language).iter().map(|tool| builder(project, *tool, need))),
+            _ => {}
+        }
+    }
+    findings
+}
+
+/// What builds a language is required when a function has to be built before the project can run.
+fn need_of(functions: &[FunctionState], language: Language) -> Need {
     let is_needed =
-        stale.is_some_and(|functions| functions.iter().any(|f| f.freshness == Freshness::Stale && f.is_rust));
+        functions.iter().any(|function| function.freshness == Freshness::Stale && function.language == Some(language));
     if is_needed { Need::Required } else { Need::Useful }
 }
 
@@ -41,12 +68,23 @@ fn cargo(need: Need) -> Finding {
     }
 }
 
-fn target(project: Option<&Project>, need: Need) -> Finding {
+fn target(project: Option<&Project>, runtime: Runtime, need: Need) -> Finding {
     let here = project.map_or_else(|| ".".as_ref(), Project::root);
-    match Toolchain::find(here) {
-        Ok(Toolchain::Installed) => Finding::ok(TARGET, "installed with rustc"),
-        Ok(Toolchain::Prefix(rustc)) => Finding::ok(TARGET, format!("built by {}", rustc.display())),
-        Err(missing) => Finding::lacking(TARGET, need, missing.to_string(), missing.hint()),
+    let name = toolchain::target(runtime);
+    match Toolchain::find(here, name) {
+        Ok(Toolchain::Installed) => Finding::ok(name, "installed with rustc"),
+        Ok(Toolchain::Prefix(rustc)) => Finding::ok(name, format!("built by {}", rustc.display())),
+        Err(missing) => Finding::lacking(name, need, missing.to_string(), missing.hint()),
+    }
+}
+
+fn builder(project: Option<&Project>, tool: Tool, need: Need) -> Finding {
+    let here = project.map(Project::root);
+    let found = tool.find(here.as_slice());
+    match found.map(|found| found.version(tool)) {
+        Ok(Some(version)) => Finding::ok(tool.name(), version),
+        Ok(None) => Finding::lacking(tool.name(), need, "does not start", tool::Missing(tool).hint()),
+        Err(missing) => Finding::lacking(tool.name(), need, "not found", missing.hint()),
     }
 }
 
