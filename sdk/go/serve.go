@@ -19,8 +19,8 @@ import (
 	"strings"
 )
 
-// Handler answers a request. An error, or a panic, fails the invocation: its log tells why, and the caller does not
-// learn it.
+// Handler answers a request. An error becomes a response of status 500, and a panic fails the invocation; either way
+// the log says why, and the caller does not learn it.
 type Handler func(*Request) (*Response, error)
 
 // Handlers are known by the names that the routes in mu.yaml give them (`get: function.handler`).
@@ -64,11 +64,21 @@ func (h Handlers) answer(name string, request *Request) (response *Response, err
 			err = fmt.Errorf("handler %s panicked: %v", name, reason)
 		}
 	}()
-	response, err = handler(request)
-	if err == nil && response == nil {
+	response, failure := handler(request)
+	if failure != nil {
+		Log(LevelError, "%v", failure)
+		return failed(), nil
+	}
+	if response == nil {
 		response = Status(204)
 	}
-	return response, err
+	return response, nil
+}
+
+// failed is a response in the shape of mu's own errors.
+func failed() *Response {
+	body := `{"code":"internal","message":"the function failed; its log says why"}`
+	return bodyOf("application/json", []byte(body)).WithStatus(500)
 }
 
 func (h Handlers) names() []string {

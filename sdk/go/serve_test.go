@@ -42,7 +42,7 @@ func TestServe(t *testing.T) {
 	}{
 		{"text", codeFunctionResult, "\xc8\x00"},
 		{"nothing", codeFunctionResult, "\xcc\x00"},
-		{"error", codeFatalError, "out of tea"},
+		{"error", codeLog, "out of tea\x00\x02\x00\xf4\x01"},
 		{"panic", codeFatalError, "handler panic panicked: no cup"},
 		{"missing", codeFatalError, "no handler is named missing; there are: error, logs, nothing, panic, text"},
 		{"logs", codeLog, "\x06\x00\x00\x00a line\x02"},

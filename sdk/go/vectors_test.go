@@ -127,7 +127,7 @@ var readers = map[string]func() fields{
 	"ExecuteFunction": func() fields {
 		name, request, err := execution(host)
 		if err != nil {
-			return failed(err)
+			return failedCall(err)
 		}
 		return fields{"function": name, "request": fields{
 			"method": request.Method, "path_params": request.PathParams, "query_params": request.QueryParams,
@@ -265,19 +265,19 @@ func headersOf(headers []Header) []any {
 	return list
 }
 
-func failed(err error) fields { return fields{"error_of_call": err.Error()} }
+func failedCall(err error) fields { return fields{"error_of_call": err.Error()} }
 
 // toldError is what the host told to be wrong; an error of another kind is one of the call.
 func toldError(err error) fields {
 	if _, isOfHost := err.(*HostError); isOfHost {
 		return fields{"error": err.Error()}
 	}
-	return failed(err)
+	return failedCall(err)
 }
 
 func answer(err error, of func() fields) fields {
 	if err != nil {
-		return failed(err)
+		return failedCall(err)
 	}
 	return of()
 }

@@ -22,23 +22,31 @@ const SDK = fileURLToPath(new URL(".", import.meta.url));
 const IMPORTS = 10;
 const EXPORTS = 11;
 
-const [entry, output] = process.argv.slice(2);
-if (!output) {
-  console.error("usage: componentize.js ENTRY OUTPUT");
-  process.exit(2);
+if (await isRun()) await main(...process.argv.slice(2));
+
+/** Whether this file is run, and not imported. It may be run by way of a link. */
+async function isRun() {
+  return process.argv[1] !== undefined && (await realpath(process.argv[1])) === fileURLToPath(import.meta.url);
 }
-const scratch = await mkdtemp(path.join(tmpdir(), "mu-componentize-"));
-try {
-  const bytes = await build(await realpath(entry), scratch);
-  await mkdir(path.dirname(path.resolve(output)), { recursive: true });
-  await writeFile(`${output}.new`, bytes);
-  await rename(`${output}.new`, output);
-} catch (error) {
-  // What esbuild finds, it has told.
-  if (!error.errors) console.error(error.message);
-  process.exitCode = 1;
-} finally {
-  await rm(scratch, { recursive: true });
+
+async function main(entry, output) {
+  if (!output) {
+    console.error("usage: componentize.js ENTRY OUTPUT");
+    process.exit(2);
+  }
+  const scratch = await mkdtemp(path.join(tmpdir(), "mu-componentize-"));
+  try {
+    const bytes = await build(await realpath(entry), scratch);
+    await mkdir(path.dirname(path.resolve(output)), { recursive: true });
+    await writeFile(`${output}.new`, bytes);
+    await rename(`${output}.new`, output);
+  } catch (error) {
+    // What esbuild finds, it has told.
+    if (!error.errors) console.error(error.message);
+    process.exitCode = 1;
+  } finally {
+    await rm(scratch, { recursive: true });
+  }
 }
 
 async function build(entryPath, scratchFolder) {
@@ -52,7 +60,7 @@ async function build(entryPath, scratchFolder) {
 }
 
 /** One module of the entry file and all that it imports. TypeScript and JSON may be among it. */
-async function bundle(entryPath) {
+export async function bundle(entryPath) {
   const esbuild = await tool("esbuild", entryPath);
   const { outputFiles } = await esbuild.build({
     entryPoints: [entryPath],

@@ -24,7 +24,8 @@ function outcome(handlers, request) {
     return settle(respond(handlers, request));
   } catch (error) {
     log.error(error);
-    return new Response("the function failed; its log tells why\n", { status: 500 });
+    // In the shape of mu's own errors; what went wrong is for the log alone.
+    return Response.json({ code: "internal", message: "the function failed; its log says why" }, { status: 500 });
   }
 }
 

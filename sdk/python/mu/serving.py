@@ -31,7 +31,8 @@ def serve(*handlers: Handler) -> type:
                 response = _respond(named, asked)
             except Exception:
                 log.exception("the handler failed")
-                response = Response("the function failed; its log tells why\n", 500)
+                # In the shape of mu's own errors; what went wrong is for the log alone.
+                response = Response.json({"code": "internal", "message": "the function failed; its log says why"}, 500)
             _send(response, response_out, is_head_only=asked.method == "HEAD")
 
     return IncomingHandler
