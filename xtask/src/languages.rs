@@ -1,0 +1,129 @@
+//! Functions in other languages than Rust: their SDKs are tested, and a project of each is made, built and called, with
+//! the tools that its user would have. The tools are installed on first use, in a folder of their own.
+
+mod tools;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::failure::{Doing, Failure, Outcome};
+use crate::{process, repository};
+use tools::Tools;
+
+/// As `mu init --lang` calls them.
+const LANGUAGES: [&str; 4] = ["js", "python", "go", "c"];
+
+/// What the handler of every template answers to its first and second caller.
+const ANSWERS: [&str; 2] = ["Hello, Ada! Visit 1.", "Hello, Ada! Visit 2."];
+
+/// Installs the tools, tests the SDKs, then makes a project in every language.
+pub(crate) fn run() -> Outcome {
+    let tools = Tools::install()?;
+    let work = tempfile::tempdir().doing("creating a temporary folder")?;
+    test_sdks(&tools, work.path())?;
+    let mu = process::development_build()?.join("mu");
+    println!("language  build s       bytes  first call");
+    for language in LANGUAGES {
+        try_language(&tools, &mu, work.path(), language)?;
+    }
+    Ok(())
+}
+
+/// Runs the tests of every SDK, against the vectors where it speaks the stdio protocol.
+fn test_sdks(tools: &Tools, work: &Path) -> Outcome {
+    let sdk = repository::root().join("sdk");
+    process::run(tools.command("go").args(["test", "./..."]).current_dir(sdk.join("go")))?;
+    process::run(tools.command("go").args(["vet", "./..."]).current_dir(sdk.join("go")))?;
+
+    let tested = work.join("vectors_test");
+    let mut compile = tools.command("python3");
+    compile.args(["-m", "ziglang", "cc", "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-o"]).arg(&tested);
+    process::run(compile.args(["mu.c", "vectors_test.c"]).current_dir(sdk.join("c")))?;
+    process::run(Command::new(tested).arg(sdk.join("vectors/abi.json")))?;
+
+    let packages = ["install", "--no-audit", "--no-fund", "--no-package-lock"];
+    process::run_as_talk(tools.command("npm").args(packages).current_dir(sdk.join("js")))?;
+    process::run(tools.command("node").args(["--test", "tests"]).current_dir(sdk.join("js")))?;
+
+    let bindings = work.join("bindings");
+    let mut bind = tools.command("componentize-py");
+    bind.args(["--quiet", "--wit-path"]).arg(sdk.join("wit")).args(["--world", "service", "bindings"]);
+    process::run(bind.arg(&bindings))?;
+    let path = std::env::join_paths([bindings, sdk.join("python")]).doing("naming the folders of Python")?;
+    let mut test = tools.command("python3");
+    test.env("PYTHONPATH", path).env("PYTHONDONTWRITEBYTECODE", "1");
+    process::run(
+        test.args(["-m", "unittest", "discover", "--start-directory", "tests"]).current_dir(sdk.join("python")),
+    )
+}
+
+/// Makes a project, builds it, and calls its handler twice.
+fn try_language(tools: &Tools, mu: &Path, work: &Path, language: &str) -> Outcome {
+    let project = work.join(language);
+    let mu = mu.to_string_lossy();
+    let mut init = tools.command(&mu);
+    init.arg("init").arg(&project).args(["--lang", language, "--yes", "--no-git"]);
+    process::run_as_talk(&mut init)?;
+    process::run_as_talk(tools.command(&mu).args(["doctor"]).arg(&project))?;
+
+    let start = Instant::now();
+    process::run_as_talk(tools.command(&mu).args(["build", "-C"]).arg(&project))?;
+    let build = start.elapsed();
+    let module = project.join("modules/hello.wasm");
+    let bytes = std::fs::metadata(&module).doing(format_args!("looking at {}", module.display()))?.len();
+
+    let start = Instant::now();
+    let mut first = None;
+    for expected in ANSWERS {
+        let mut invoke = tools.command(&mu);
+        invoke.args(["invoke", "hello.greet", "--path-param", "name=Ada", "--output", "json", "-C"]).arg(&project);
+        let answer = process::capture(&mut invoke)?;
+        first.get_or_insert(start.elapsed());
+        check_answer(language, &answer, expected)?;
+    }
+    let first = first.unwrap_or_default();
+    println!("{language:<8} {:>8.1} {bytes:>11} {:>8.1} s", build.as_secs_f64(), first.as_secs_f64());
+    Ok(())
+}
+
+/// The answer's body has to be as expected, and the log has to have the line that every template writes.
+fn check_answer(language: &str, answer: &str, expected: &str) -> Outcome {
+    let wrong = |what: &str| Err(Failure::new(format!("the project in {language} {what}:\n{answer}")));
+    let Ok(told) = serde_json::from_str::<Value>(answer) else { return wrong("answered no JSON") };
+    if told["body"].as_str().is_none_or(|body| body.trim() != expected) {
+        return wrong(&format!("did not answer `{expected}`"));
+    }
+    let mut lines = told["log"].as_array().into_iter().flatten();
+    if !lines.any(|line| line["message"] == "greeting Ada") {
+        return wrong("did not log `greeting Ada`");
+    }
+    Ok(())
+}
+
+/// A program's folder goes before the others.
+fn path_with(folder: &Path) -> Outcome<std::ffi::OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&path)).collect();
+    std::env::join_paths(folders).doing("adding a folder to PATH")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_judged_by_its_body_and_its_log() {
+        let line = r#"{"level":"info","message":"greeting Ada"}"#;
+        for (answer, is_right) in [
+            (format!(r#"{{"body":"Hello, Ada! Visit 1.\n","log":[{line}]}}"#), true),
+            (format!(r#"{{"body":"Hello, Ada! Visit 2.\n","log":[{line}]}}"#), false),
+            (r#"{"body":"Hello, Ada! Visit 1.\n","log":[]}"#.to_owned(), false),
+            ("Hello, Ada! Visit 1.".to_owned(), false),
+        ] {
+            assert_eq!(check_answer("go", &answer, ANSWERS[0]).is_ok(), is_right, "{answer}");
+        }
+    }
+}
