@@ -1,4 +1,7 @@
-/** Functions for mu in JavaScript and TypeScript. */
+/**
+ * Functions for mu in JavaScript and TypeScript. Of the web platform's globals there are, besides what is exported here,
+ * `console`, `crypto.randomUUID` and `getRandomValues`, timers, `TextEncoder` and `TextDecoder`.
+ */
 
 /** What a body can be: text, bytes, or an iterable of them, each chunk of which is sent at once. */
 export type Body =

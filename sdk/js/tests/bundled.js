@@ -14,6 +14,7 @@ export async function bundled() {
   const folder = await mkdtemp(path.join(tmpdir(), "mu-sdk-"));
   const file = path.join(folder, "sdk.mjs");
   const platforms = globals();
+  const { random } = Math;
   try {
     await writeFile(file, await bundle(new URL("../src/index.js", import.meta.url).pathname));
     const sdk = await import(pathToFileURL(file));
@@ -30,6 +31,7 @@ export async function bundled() {
   } finally {
     // The test runner goes on with the platform's.
     Object.assign(globalThis, platforms);
+    Math.random = random;
     await rm(folder, { recursive: true });
   }
 }

@@ -12,6 +12,7 @@ export const wasi = (globalThis.wasiStandIns = {
   "http/types": {},
   "keyvalue/atomics": {},
   "keyvalue/store": {},
+  "random/random": {},
 });
 
 register("./hooks.js", import.meta.url);

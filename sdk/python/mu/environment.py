@@ -1,6 +1,7 @@
-"""The environment that the function's `env` in mu.yaml gives."""
+"""What a component must not keep from the moment it was built: the environment, and the state of chance."""
 
 import os
+import random
 
 from wit_world.imports import environment
 
@@ -9,6 +10,8 @@ env = os.environ
 
 
 def load() -> None:
-    """Puts the invocation's environment in the place of the one that the build saw."""
+    """Puts the invocation's environment, and chance, in the place of those that the build saw."""
     env.clear()
     env.update(environment.get_environment())
+    # Otherwise every instance would draw the same numbers.
+    random.seed()

@@ -168,7 +168,8 @@ fn start_repository(folder: &Path) {
 
 fn print_next_steps(plan: &Plan) {
     let folder = plan.folder.display();
-    terminal::say(format!("Made {BOLD}{}{BOLD:#} from template {} in {folder}", plan.name, plan.template.name()));
+    let (template, language) = (plan.template.name(), plan.language.title());
+    terminal::say(format!("Made {BOLD}{}{BOLD:#} from template {template} ({language}) in {folder}", plan.name));
     terminal::say("");
     if plan.folder != Path::new(".") {
         terminal::say(format!("  cd {folder}"));

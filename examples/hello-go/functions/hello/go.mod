@@ -1,6 +1,6 @@
 module hello
 
-go 1.24
+go 1.22
 
 require mu v0.0.0
 

@@ -133,7 +133,7 @@ impl Missing {
             Tool::ComponentizePy => {
                 "`python3 -m venv .venv && .venv/bin/pip install componentize-py` installs it for this project"
             }
-            Tool::Go => "install Go 1.24 or newer from https://go.dev",
+            Tool::Go => "install Go 1.22 or newer from https://go.dev",
             Tool::Zig => "`python3 -m venv .venv && .venv/bin/pip install ziglang` installs it for this project",
         }
     }

@@ -31,6 +31,8 @@ pub(crate) enum Toolchain {
 pub(crate) enum Missing {
     #[error("{TOOLCHAIN_VARIABLE} is set, but {} does not exist", .0.display())]
     Named(PathBuf),
+    #[error("{TOOLCHAIN_VARIABLE} is set, but {} does not build for {target}", .rustc.display())]
+    NamedTarget { rustc: PathBuf, target: &'static str },
     #[error("cargo is not installed")]
     Cargo,
     #[error("the Rust target {0} is not installed")]
@@ -41,6 +43,9 @@ impl Missing {
     /// What to do about it.
     pub(crate) fn hint(&self) -> String {
         match self {
+            Self::NamedTarget { target, .. } => {
+                format!("set {TOOLCHAIN_VARIABLE} to a folder with a compiler for {target}, or unset it")
+            }
             Self::Named(_) => format!("set {TOOLCHAIN_VARIABLE} to a folder with bin/rustc, or unset it"),
             Self::Cargo => "install Rust from https://rustup.rs".to_owned(),
             Self::Target(target) => {
@@ -59,7 +64,11 @@ impl Toolchain {
         }
         if let Some(prefix) = env::var_os(TOOLCHAIN_VARIABLE).filter(|value| !value.is_empty()) {
             let rustc = Path::new(&prefix).join("bin/rustc");
-            return if rustc.is_file() { Ok(Self::Prefix(rustc)) } else { Err(Missing::Named(rustc)) };
+            if !rustc.is_file() {
+                return Err(Missing::Named(rustc));
+            }
+            let is_able = has_target(&rustc, folder, target);
+            return if is_able { Ok(Self::Prefix(rustc)) } else { Err(Missing::NamedTarget { rustc, target }) };
         }
         if has_target("rustc".as_ref(), folder, target) {
             return Ok(Self::Installed);
