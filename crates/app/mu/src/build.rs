@@ -61,6 +61,8 @@ pub(crate) struct FunctionState {
     /// The language that `mu build` builds it from.
     pub(crate) language: Option<Language>,
     pub(crate) runtime: Runtime,
+    /// Where its sources are.
+    pub(crate) folder: PathBuf,
 }
 
 /// Which functions are built although they are up to date.
@@ -160,7 +162,8 @@ impl Job<'_> {
     fn state(&self, lock: &Lock) -> Result<FunctionState, Failure> {
         let (module, build) = (self.module_hash()?, self.function.build());
         let language = if let Build::Language(language) = build { Some(*language) } else { None };
-        let state = |freshness| FunctionState { freshness, language, runtime: self.function.runtime() };
+        let (runtime, folder) = (self.function.runtime(), source_dir(self.root, self.function));
+        let state = |freshness| FunctionState { freshness, language, runtime, folder };
         if *build == Build::None {
             // Nothing makes it, so it has to be there.
             return match module {

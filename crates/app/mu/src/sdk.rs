@@ -87,7 +87,7 @@ mod tests {
                     assert!(!text.contains("workspace = true"), "{named}: inherits from a workspace");
                 }
                 assert!(!text.contains("../../"), "{named}: a path leaves the SDK's folder:\n{text}");
-                assert!(!named.contains("test."), "{named}: a test of the repository");
+                assert!(!named.contains("_test.") && !named.contains("/tests/"), "{named}: a test of the repository");
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
 
 use mu_stack::{Language, Runtime};
 
@@ -34,30 +35,29 @@ pub(super) fn checks(project: Option<&Project>) -> Vec<Finding> {
 fn compilers(project: Option<&Project>, functions: &[FunctionState]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for language in Language::ALL {
-        let is_used = functions.iter().any(|function| function.language == Some(language));
-        let uses = |runtime| {
-            functions.iter().any(|function| function.language == Some(language) && function.runtime == runtime)
-        };
-        let need = need_of(functions, language);
-        match language {
-            Language::Rust if is_used || functions.is_empty() => {
-                findings.push(cargo(need));
-                let runtimes = language.runtimes().iter().filter(|runtime| functions.is_empty() || uses(**runtime));
+        let ours: Vec<_> = functions.iter().filter(|function| function.language == Some(language)).collect();
+        let need = need_of(&ours);
+        if language == Language::Rust && (functions.is_empty() || !ours.is_empty()) {
+            findings.push(cargo(need));
+            let used = |runtime: &&Runtime| ours.iter().any(|function| function.runtime == **runtime);
+            let mut runtimes: Vec<&Runtime> = language.runtimes().iter().filter(used).collect();
+            if runtimes.is_empty() {
                 // A project to come begins with the first.
-                let runtimes = runtimes.take(if functions.is_empty() { 1 } else { usize::MAX });
-                findings.extend(runtimes.map(|runtime| target(project, *runtime, need)));
+                runtimes.extend(language.runtimes().first());
             }
-            _ if is_used => findings.extend(Tool::of(language).iter().map(|tool| builder(project, *tool, need))),
-            _ => {}
+            findings.extend(runtimes.into_iter().map(|runtime| target(project, *runtime, need)));
+        } else if !ours.is_empty() {
+            let folders: Vec<&Path> = ours.iter().map(|function| function.folder.as_path()).collect();
+            let folders = [folders, project.map(Project::root).into_iter().collect()].concat();
+            findings.extend(Tool::of(language).iter().map(|tool| builder(&folders, *tool, need)));
         }
     }
     findings
 }
 
-/// What builds a language is required when a function has to be built before the project can run.
-fn need_of(functions: &[FunctionState], language: Language) -> Need {
-    let is_needed =
-        functions.iter().any(|function| function.freshness == Freshness::Stale && function.language == Some(language));
+/// What builds these functions is required when one of them has to be built before the project can run.
+fn need_of(functions: &[&FunctionState]) -> Need {
+    let is_needed = functions.iter().any(|function| function.freshness == Freshness::Stale);
     if is_needed { Need::Required } else { Need::Useful }
 }
 
@@ -78,9 +78,8 @@ fn target(project: Option<&Project>, runtime: Runtime, need: Need) -> Finding {
     }
 }
 
-fn builder(project: Option<&Project>, tool: Tool, need: Need) -> Finding {
-    let here = project.map(Project::root);
-    let found = tool.find(here.as_slice());
+fn builder(folders: &[&Path], tool: Tool, need: Need) -> Finding {
+    let found = tool.find(folders);
     match found.map(|found| found.version(tool)) {
         Ok(Some(version)) => Finding::ok(tool.name(), version),
         Ok(None) => Finding::lacking(tool.name(), need, "does not start", tool::Missing(tool).hint()),
