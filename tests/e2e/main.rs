@@ -12,6 +12,7 @@ mod functions;
 mod greedy;
 mod init;
 mod invoke;
+mod languages;
 mod overrides;
 mod reload;
 mod shutdown;

@@ -7,6 +7,7 @@ mod bench;
 mod ci;
 mod failure;
 mod guests;
+mod languages;
 mod outside;
 mod process;
 mod repository;
@@ -43,6 +44,8 @@ enum Task {
     },
     /// Make a project from every template of `mu init`, build it and run its tests.
     InitCheck,
+    /// Test the SDKs in JavaScript, Python, Go and C; make a project in each, build it and call it.
+    Languages,
     /// Measure, and print one table: ours, the peer's, their ratio and the goal.
     Bench {
         /// Compile and run everything once, without the peer; proves nothing but that it works.
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Task::Guests { check: false } => guests::run(guests::Mode::Install),
         Task::Guests { check: true } => guests::run(guests::Mode::Check),
         Task::InitCheck => outside::check_new_projects(),
+        Task::Languages => languages::run(),
         Task::Bench { quick, build_time } => bench::run(bench::Options { quick, build_time }),
         Task::Tidy => tidy::run(&repository::root()),
         Task::WasmToolchain { prefix, force } => install_wasm_toolchain(prefix, force),

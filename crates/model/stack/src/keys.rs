@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::language::Language;
 use crate::limits::{
     CONCURRENCY_DEFAULT, CONCURRENCY_MAX, CORS_ENTRIES_MAX, CORS_MAX_AGE_MAX, ENV_BYTES_MAX, INSTRUCTIONS_DEFAULT,
     INSTRUCTIONS_MAX, MEMORY_DEFAULT, MEMORY_MAX, MEMORY_MIN, NAME_BYTES_MAX, PATH_BYTES_MAX, ROUTES_MAX, SERVICES_MAX,
@@ -54,7 +55,14 @@ pub(crate) const CROSS_ORIGIN: &[Key] =
 /// Values of `type`.
 pub(crate) const SERVICE_TYPES: [&str; 4] = ["Function", "Gateway", "KeyValueTable", "Storage"];
 /// Values of `lang`; the capital letter is how the first version of mu wrote it.
-pub(crate) const LANGUAGES: [&str; 2] = ["rust", "Rust"];
+pub(crate) const LANGUAGES: [&str; 6] = [
+    Language::Rust.as_str(),
+    "Rust",
+    Language::JavaScript.as_str(),
+    Language::Python.as_str(),
+    Language::Go.as_str(),
+    Language::C.as_str(),
+];
 /// Values of `runtime`.
 pub(crate) const RUNTIMES: [&str; 3] =
     [Runtime::Wasi1.as_str(), Runtime::WasiHttp.as_str(), Runtime::WasiHttp3.as_str()];
@@ -93,7 +101,7 @@ const NAME: Key = Key {
 const LANG: Key = Key {
     name: "lang",
     required: false,
-    about: "Language with a built-in build: `rust` builds the crate in `source` for wasm32-wasip1 and puts the result at `module`.",
+    about: "Language of the function, for which `mu build` makes `module` from `source`: `rust`, `js` (TypeScript as well), `python`, `go` or `c`.",
     schema: || json!({"enum": LANGUAGES}),
 };
 const BUILD: Key = Key {
@@ -118,8 +126,8 @@ const BINARY: Key = Key { name: "binary", required: true, about: "Id of the uplo
 const RUNTIME: Key = Key {
     name: "runtime",
     required: false,
-    about: "Contract between the function and mu: `wasi1.0`, a core module that speaks over stdin and stdout; `wasi-http`, a component with `wasi:http/incoming-handler@0.2`; `wasi-http-0.3`, one with `wasi:http/handler@0.3`.",
-    schema: || json!({"enum": RUNTIMES, "default": RUNTIMES[0]}),
+    about: "Contract between the function and mu: `wasi1.0`, a core module that speaks over stdin and stdout; `wasi-http`, a component with `wasi:http/incoming-handler@0.2`; `wasi-http-0.3`, one with `wasi:http/handler@0.3`. Unless said otherwise, the one that `lang` is built for: `wasi-http` with `js` and `python`, else `wasi1.0`.",
+    schema: || json!({"enum": RUNTIMES}),
 };
 const ENV: Key =
     Key { name: "env", required: false, about: "Environment variables of the function.", schema: variables };

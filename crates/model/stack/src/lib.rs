@@ -16,6 +16,7 @@ mod duration;
 mod env;
 mod instructions;
 mod keys;
+mod language;
 pub mod limits;
 mod manifest;
 mod method;
@@ -36,6 +37,7 @@ pub use crate::cors::{AllowList, Cors};
 pub use crate::duration::{HumanDuration, ParseDurationError};
 pub use crate::env::{Env, EnvError};
 pub use crate::instructions::{Instructions, ParseInstructionsError};
+pub use crate::language::Language;
 pub use crate::manifest::{Build, FunctionManifest, Manifest};
 pub use crate::method::{Method, MethodSet, ParseMethodError};
 pub use crate::name::{

@@ -103,8 +103,21 @@ services:
   - {type: Function, name: nothing}
   - {type: Function, name: only-build, build: make}
   - {type: Function, name: both, lang: rust, build: make, module: m.wasm}
-  - {type: Function, name: other-language, lang: go}
+  - {type: Function, name: other-language, lang: cobol}
   - {type: Function, name: deployed, binary: abc}
+",
+    ),
+    (
+        "a language and a runtime that it is not built for",
+        "
+name: a
+version: 1
+services:
+  - {type: Function, name: a, lang: js, runtime: wasi1.0}
+  - {type: Function, name: b, lang: python, runtime: wasi-http-0.3}
+  - {type: Function, name: c, lang: go, runtime: wasi-http}
+  - {type: Function, name: d, lang: c, instances: reuse}
+  - {type: Function, name: e, lang: rust, runtime: wasi-http-0.3}
 ",
     ),
     (

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use mu_stack::{
-    AllowList, Artifact, Build, ByteSize, Env, Instructions, Manifest, Method, RouteMatch, Service, limits,
+    AllowList, Artifact, Build, ByteSize, Env, Instructions, Language, Manifest, Method, RouteMatch, Runtime, Service,
+    limits,
 };
 use proptest::prelude::*;
 
@@ -11,6 +12,27 @@ use crate::FULL;
 
 fn full() -> Manifest {
     Manifest::parse("mu.yaml", FULL.as_bytes()).unwrap_or_else(|report| panic!("{report}"))
+}
+
+#[test]
+fn a_language_says_the_runtime_and_where_the_module_is() {
+    for (function, expected) in [
+        ("lang: rust", (Language::Rust, Runtime::Wasi1)),
+        ("lang: Rust, runtime: wasi1.0", (Language::Rust, Runtime::Wasi1)),
+        ("lang: rust, runtime: wasi-http", (Language::Rust, Runtime::WasiHttp)),
+        ("lang: js", (Language::JavaScript, Runtime::WasiHttp)),
+        ("lang: js, instances: reuse", (Language::JavaScript, Runtime::WasiHttp)),
+        ("lang: python", (Language::Python, Runtime::WasiHttp)),
+        ("lang: go", (Language::Go, Runtime::Wasi1)),
+        ("lang: c", (Language::C, Runtime::Wasi1)),
+    ] {
+        let text = format!("name: a\nversion: 1\nservices:\n  - {{type: Function, name: f, {function}}}\n");
+        let manifest = Manifest::parse("mu.yaml", text.as_bytes()).unwrap_or_else(|report| panic!("{report}"));
+        let read = manifest.functions().next().unwrap();
+        assert_eq!(read.build(), &Build::Language(expected.0), "{function}");
+        assert_eq!(read.runtime(), expected.1, "{function}");
+        assert_eq!((read.source(), read.module()), ("functions/f", "modules/f.wasm"), "{function}");
+    }
 }
 
 #[test]
@@ -23,7 +45,7 @@ fn every_key_is_read() {
 
     let functions: Vec<_> = manifest.functions().collect();
     let code = |index: usize| (functions[index].build(), functions[index].source(), functions[index].module());
-    assert_eq!(code(0), (&Build::Rust, "src/cart", "built/cart.wasm"));
+    assert_eq!(code(0), (&Build::Language(Language::Rust), "src/cart", "built/cart.wasm"));
     assert_eq!(code(1), (&Build::Command("make search".to_owned()), "functions/search", "search/out.wasm"));
     assert_eq!(code(2), (&Build::None, "functions/prebuilt", "vendor/prebuilt.wasm"));
 
