@@ -14,6 +14,7 @@ use super::Shared;
 use super::meter::MemoryMeter;
 use super::protocol::{Conversation, Question};
 use crate::Services;
+use crate::egress::{is_to_node, send_to_node};
 
 /// The data of an instance's store: everything host functions work on.
 pub(super) struct State {
@@ -110,6 +111,9 @@ impl Answerer {
         match question {
             Question::Db(request) => Incoming::Db(self.services.db(request).await),
             Question::Storage(request) => Incoming::Storage(self.services.storage(request).await),
+            Question::Http(request) if is_to_node(&request.url) => {
+                Incoming::Http(send_to_node(&*self.services, request).await)
+            }
             Question::Http(request) => Incoming::Http(self.shared.http.send(request).await),
         }
     }
