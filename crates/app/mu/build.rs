@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Each packed folder: the constant it becomes, and its path from the repository's root.
-const PACKS: [(&str, &str); 5] = [
+const PACKS: [(&str, &str); 6] = [
     ("HELLO_TEMPLATE", "examples/hello"),
     ("TODO_TEMPLATE", "examples/todo"),
+    ("CHAT_TEMPLATE", "examples/chat"),
     ("ABI_SOURCE", "crates/model/abi"),
     ("SDK_SOURCE", "sdk/rust/mu-sdk"),
     ("SDK_MACROS_SOURCE", "sdk/rust/mu-sdk-macros"),

@@ -1,5 +1,7 @@
 //! A request that matched a route: turned into an invocation, and its outcome into a response.
 
+use std::sync::Arc;
+
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
@@ -8,7 +10,7 @@ use mu_runtime::Request;
 use mu_stack::PathTemplate;
 
 use crate::error::ApiError;
-use crate::headers::{join_cookies, remove_connection_headers, survey, survey_request};
+use crate::headers::{join_cookies, remove_connection_headers, remove_socket_headers, survey, survey_request};
 use crate::query::parse_query;
 use crate::request_body::request_body;
 use crate::request_id::{X_MU_INVOCATION_ID, X_REQUEST_ID};
@@ -17,7 +19,7 @@ use crate::service::{Received, Service, uri_bytes};
 
 /// Where a request leads.
 pub(crate) struct Matched<'a> {
-    pub(crate) deployment: &'a Deployment,
+    pub(crate) deployment: &'a Arc<Deployment>,
     pub(crate) gateway: &'a DeployedGateway,
     pub(crate) target: &'a Target,
     pub(crate) params: Vec<(&'a str, String)>,
@@ -74,7 +76,7 @@ fn prepare(
 }
 
 /// Makes the headers of a request those that a function sees.
-fn prepare_headers(
+pub(crate) fn prepare_headers(
     headers: &mut HeaderMap,
     version: Version,
     uri: &Uri,
@@ -85,6 +87,9 @@ fn prepare_headers(
     traffic.add(survey.bytes);
     if survey.has_connection_headers {
         remove_connection_headers(headers);
+    }
+    if survey.has_socket_headers {
+        remove_socket_headers(headers);
     }
     if version == Version::HTTP_2 {
         join_cookies(headers);
@@ -100,7 +105,7 @@ fn prepare_headers(
 }
 
 /// Makes the function's response one that can be sent: its framing is the gateway's business.
-fn finish(response: mu_runtime::Response, is_head: bool) -> Response<ResponseBody> {
+pub(crate) fn finish(response: mu_runtime::Response, is_head: bool) -> Response<ResponseBody> {
     let mu_runtime::Response { status, mut headers, body } = response;
     if survey(&headers).has_connection_headers {
         remove_connection_headers(&mut headers);

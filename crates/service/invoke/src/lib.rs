@@ -28,6 +28,6 @@ pub use invoker::{Invoker, Parts};
 pub use meter::{Meter, Totals};
 pub use receipt::{Cause, Receipt, ReceiptSink, Verdict};
 pub use websocket::{
-    Closing, MessageKind, Outbound, SendError, Socket, SocketEvent, SocketMessage, SocketParams, Sockets, SocketsFull,
-    SocketsMax, OpenSocket,
+    Closing, MessageKind, OpenSocket, Outbound, SendError, Socket, SocketEvent, SocketMessage, SocketParams, Sockets,
+    SocketsFull, SocketsMax,
 };

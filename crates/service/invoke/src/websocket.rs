@@ -11,7 +11,7 @@ use std::fmt;
 
 pub use message::{Closing, MessageKind, SocketMessage};
 pub use outbox::{Outbound, SendError};
-pub use sockets::{Socket, SocketParams, Sockets, SocketsFull, SocketsMax, OpenSocket};
+pub use sockets::{OpenSocket, Socket, SocketParams, Sockets, SocketsFull, SocketsMax};
 
 /// What happens on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use mu_stack::{Manifest, StackName};
 
 use crate::file;
-use crate::packed::{HELLO_TEMPLATE, TODO_TEMPLATE};
+use crate::packed::{CHAT_TEMPLATE, HELLO_TEMPLATE, TODO_TEMPLATE};
 use crate::project::MANIFEST_FILE;
 
 /// What a new project starts from.
@@ -19,18 +19,21 @@ pub(crate) enum Template {
     Hello,
     /// A todo list: a table, a box, routes with parameters, attachments
     Todo,
+    /// A chat: WebSockets, rooms, messages to everyone in them
+    Chat,
 }
 
 /// Where an example's function finds the SDK in this repository, and where a project's function does.
 const SDK_PATH: (&str, &str) = ("../../../../sdk/rust/mu-sdk", "../../.mu/sdk/mu-sdk");
 
 impl Template {
-    pub(crate) const ALL: [Self; 2] = [Self::Hello, Self::Todo];
+    pub(crate) const ALL: [Self; 3] = [Self::Hello, Self::Todo, Self::Chat];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Hello => "hello",
             Self::Todo => "todo",
+            Self::Chat => "chat",
         }
     }
 
@@ -53,6 +56,7 @@ impl Template {
         match self {
             Self::Hello => HELLO_TEMPLATE,
             Self::Todo => TODO_TEMPLATE,
+            Self::Chat => CHAT_TEMPLATE,
         }
     }
 
@@ -60,6 +64,7 @@ impl Template {
         match self {
             Self::Hello => "one function behind one route",
             Self::Todo => "a todo list: a table, a box, attachments",
+            Self::Chat => "a chat: WebSockets, rooms, messages to everyone in them",
         }
     }
 }

@@ -114,7 +114,8 @@ impl Outbox {
         }
     }
 
-    fn take(&self) -> Option<Outbound> {
+    /// The next thing to do, if there is one.
+    pub(super) fn take(&self) -> Option<Outbound> {
         let mut queue = self.lock();
         let next = queue.waiting.pop_front()?;
         if let Outbound::Message(message) = &next {

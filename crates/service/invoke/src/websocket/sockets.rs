@@ -187,6 +187,12 @@ impl Socket {
     pub async fn next(&self) -> Outbound {
         self.outbox.next().await
     }
+
+    /// Something to do with the connection, if there is something now.
+    #[must_use]
+    pub fn try_next(&self) -> Option<Outbound> {
+        self.outbox.take()
+    }
 }
 
 impl OpenSocket {
