@@ -128,7 +128,9 @@ mod tests {
         let (one, other) = (ConnectionId::new(&random), ConnectionId::new(&random));
         assert_ne!(one, other);
         assert_eq!(one.to_string().parse(), Ok(one));
-        for bad in ["", "xyz", &one.to_string().to_uppercase(), &one.to_string()[1..], "+0000000000000000000000000000000"] {
+        for bad in
+            ["", "xyz", &one.to_string().to_uppercase(), &one.to_string()[1..], "+0000000000000000000000000000000"]
+        {
             assert_eq!(bad.parse::<ConnectionId>(), Err(InvalidConnectionId), "{bad}");
         }
     }

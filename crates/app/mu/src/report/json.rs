@@ -82,9 +82,7 @@ pub(crate) fn call(receipt: &Receipt) -> impl Serialize + '_ {
         Cause::Gateway { gateway, method, template } => {
             ("gateway", Some(&**gateway), Some(method.as_str()), Some(template.to_string()))
         }
-        Cause::WebSocket { gateway, template, .. } => {
-            ("websocket", Some(&**gateway), None, Some(template.to_string()))
-        }
+        Cause::WebSocket { gateway, template, .. } => ("websocket", Some(&**gateway), None, Some(template.to_string())),
         Cause::CommandLine => ("command_line", None, None, None),
     };
     let (websocket_event, connection) = match &receipt.cause {

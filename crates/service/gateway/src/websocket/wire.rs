@@ -29,10 +29,12 @@ where
             poll_fn(|cx| writer.poll_write(&mut stream, cx)).await?;
         }
         let mut left_bytes = IGNORED_BYTES_MAX + rules.message_bytes_max;
-        if matches!(end, End::Stopped(_) | End::Ended(_)) {
-            await_goodbye(&mut stream, &mut reader, &mut left_bytes).await?;
-        }
+        let says_goodbye = matches!(end, End::Stopped(_) | End::Ended(_))
+            && await_goodbye(&mut stream, &mut reader, &mut left_bytes).await?;
         poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx)).await?;
+        if says_goodbye {
+            return Ok(());
+        }
         // Closed before the client has, the socket would be reset by what still arrives, and the client might lose the
         // close frame.
         ignore_rest(&mut stream, left_bytes).await
@@ -41,19 +43,20 @@ where
     let _: Result<io::Result<()>, _> = tokio::time::timeout(rules.close_timeout, parting).await;
 }
 
-/// Reads until the client's close frame, or whatever can't be read.
-async fn await_goodbye<S>(stream: &mut S, reader: &mut Reader, left_bytes: &mut u64) -> io::Result<()>
+/// Reads until the client's close frame; `false` when there is something else that can't be read.
+async fn await_goodbye<S>(stream: &mut S, reader: &mut Reader, left_bytes: &mut u64) -> io::Result<bool>
 where
     S: AsyncRead + Unpin,
 {
     loop {
         match reader.next() {
-            Ok(Some(Received::Close(_))) | Err(_) => return Ok(()),
+            Ok(Some(Received::Close(_))) => return Ok(true),
+            Err(_) => return Ok(false),
             Ok(Some(_)) => {}
             Ok(None) => {
                 let read_bytes = poll_fn(|cx| poll_read(stream, reader, cx)).await? as u64;
                 if read_bytes == 0 || read_bytes > *left_bytes {
-                    return Ok(());
+                    return Ok(false);
                 }
                 *left_bytes -= read_bytes;
             }

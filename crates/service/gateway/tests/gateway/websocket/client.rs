@@ -128,9 +128,11 @@ impl Socket {
         String::from_utf8(frame.payload).unwrap()
     }
 
-    /// The code and the reason of the close frame that must be next, after which TCP must end.
+    /// The code and the reason of the close frame that must be next, after whose answer TCP must end.
     pub(crate) async fn goodbye(&mut self) -> (u16, String) {
         let closed = self.closed().await;
+        // The gateway may have closed already.
+        let _ = self.stream.write_all(&frame(CLOSE, &closing(1000, ""))).await;
         assert_eq!(self.next().await, None);
         closed
     }

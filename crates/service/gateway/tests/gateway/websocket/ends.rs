@@ -78,10 +78,7 @@ async fn a_node_that_stops_says_so_and_tells_the_functions() {
     world.line().await;
     world.env.tasks().shutdown().request();
     for socket in &mut sockets {
-        let goodbye = socket.closed().await;
-        assert_eq!(goodbye, (1001, "the node stops".to_owned()));
-        socket.send(CLOSE, &closing(1001, "")).await;
-        assert_eq!(socket.next().await, None);
+        assert_eq!(socket.goodbye().await, (1001, "the node stops".to_owned()));
     }
     assert_eq!(world.line().await, "close 1001 the node stops");
     assert_eq!(world.line().await, "close 1001 the node stops");

@@ -168,7 +168,8 @@ impl Program for Handlers {
     async fn run(&self, call: Call) -> Outcome {
         let result = match &*call.handler {
             "plain" => {
-                let names: Vec<_> = call.request.headers.keys().map(ToString::to_string).collect();
+                let mut names: Vec<_> = call.request.headers.keys().map(ToString::to_string).collect();
+                names.sort();
                 Ok(respond(StatusCode::OK, HeaderMap::new(), names.join(" ")))
             }
             _ => self.socket(call).await,
