@@ -154,6 +154,9 @@ fn gateway(message: GatewayMessage, declared: &mut Declarations, problems: &mut 
     let mut list = RouteList::default();
     for EndpointsMessage { path, endpoints, websocket } in message.endpoints {
         let mut route = list.path(&path, None, problems);
+        if endpoints.is_empty() && websocket.is_none() {
+            problems.add(None, format!("the path `{}` has no handlers", shown(&path)));
+        }
         for endpoint in endpoints {
             let verb = method(endpoint.method, problems).map(Verb::Method);
             let target = verb.zip(reference(&endpoint, problems));

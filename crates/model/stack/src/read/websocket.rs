@@ -9,7 +9,7 @@ use crate::size::ByteSize;
 use crate::websocket::WebSocketLimits;
 use crate::yaml::Node;
 
-use super::Fields;
+use super::{Fields, shown};
 
 /// Reads the limits, and notes what is wrong with them.
 pub(crate) fn read(node: &Node, problems: &mut Problems) -> WebSocketLimits {
@@ -38,7 +38,7 @@ fn count(fields: &Fields<'_>, name: &str, problems: &mut Problems) -> Option<u32
     let entry = fields.entry(name)?;
     let digits = entry.node.scalar().filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
     let Some(digits) = digits else {
-        let found = entry.node.describe();
+        let found = entry.node.scalar().map_or_else(|| entry.node.describe().to_string(), |text| format!("`{}`", shown(text)));
         problems.add(entry.node.position, format!("`{name}` is a whole number, but this is {found}"));
         return None;
     };
