@@ -1,6 +1,6 @@
 //! A room, and who is in it.
 
-use mu_sdk::{Delivery, MuContext, Result};
+use mu_sdk::{Delivery, MuContext, Result, log};
 
 use crate::{TABLE, name::Name};
 
