@@ -122,7 +122,8 @@ impl Events {
             return Answer::Nothing;
         }
         match collect_body(body, self.message_bytes_max).await {
-            Ok(data) if data.is_empty() => Answer::Nothing,
+            // Nothing to say, or an empty message: whoever says what kind of nothing it is means the latter.
+            Ok(data) if data.is_empty() && !headers.contains_key(header::CONTENT_TYPE) => Answer::Nothing,
             Ok(data) => Answer::Reply(SocketMessage::from_http(&headers, data, message.kind())),
             Err(error) => {
                 self.log_end(1011, &error.to_string());

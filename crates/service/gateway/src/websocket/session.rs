@@ -62,8 +62,9 @@ pub(super) struct Session<S> {
     reply: Option<SocketMessage>,
     pongs: usize,
     is_reading: bool,
-    /// The client's close frame, and until when it may wait for an answer.
-    goodbye: Option<(Option<Closing>, Instant)>,
+    /// How the client ended the connection, by a close frame or by a mistake, and until when that may wait: what it sent
+    /// before is answered first.
+    goodbye: Option<(End, Instant)>,
 }
 
 /// How a connection ends.
@@ -168,9 +169,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// Does all that can be done without waiting.
     fn advance(&mut self, now: Instant) -> Option<End> {
-        if let Err(end) = self.understand(now) {
-            return Some(end);
-        }
+        self.understand(now);
         while self.reply.is_some() && self.writer.is_empty() {
             match self.open.socket().try_next() {
                 Some(outbound) => {
@@ -187,14 +186,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         if self.has_rest() && self.start_event() {
             // There is room for one more now, which may have arrived already.
-            if let Err(end) = self.understand(now) {
-                return Some(end);
-            }
+            self.understand(now);
         }
-        if let Some((closing, until)) = &self.goodbye
-            && (self.has_rest() || *until <= now)
-        {
-            return Some(End::Client(closing.clone()));
+        let has_rest = self.has_rest();
+        if let Some((end, _)) = self.goodbye.take_if(|(_, until)| has_rest || *until <= now) {
+            return Some(end);
         }
         if !self.writer.is_empty() {
             self.liveness.wait_for_write(now);
@@ -209,10 +205,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     /// Takes what has arrived apart, as far as there is room for it.
-    fn understand(&mut self, now: Instant) -> Result<(), End> {
+    fn understand(&mut self, now: Instant) {
         while self.wants_to_read(now) {
-            let received = self.reader.next().map_err(|violation| End::Violated(violation.closing()))?;
-            let Some(received) = received else { break };
+            let received = match self.reader.next() {
+                Ok(Some(received)) => received,
+                Ok(None) => return,
+                Err(violation) => return self.end_soon(End::Violated(violation.closing()), now),
+            };
             self.rate.take(now);
             match received {
                 Received::Message(message) => {
@@ -226,10 +225,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                     self.writer.pong(&payload);
                 }
                 Received::Pong | Received::Nothing => {}
-                Received::Close(closing) => self.goodbye = Some((closing, now + self.rules.close_timeout)),
+                Received::Close(closing) => self.end_soon(End::Client(closing), now),
             }
         }
-        Ok(())
+    }
+
+    /// Ends the connection when what was read before is answered, or it takes too long.
+    fn end_soon(&mut self, end: End, now: Instant) {
+        self.goodbye = Some((end, now + self.rules.close_timeout));
     }
 
     /// Whether nothing is under way in either direction.

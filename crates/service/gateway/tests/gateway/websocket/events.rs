@@ -14,6 +14,7 @@ async fn messages_are_answered_in_their_kind() {
     for (opcode, payload, seen, answered) in [
         (TEXT, &b"hello"[..], "message text hello", (TEXT, &b"hello"[..])),
         (TEXT, b"", "message text ", (TEXT, b"")),
+        (BINARY, b"same ", "message binary same ", (BINARY, b"same ")),
         (BINARY, b"hello", "message binary hello", (BINARY, b"hello")),
         (BINARY, b"same kind", "message binary same kind", (BINARY, b"same kind")),
         (TEXT, b"same kind", "message text same kind", (TEXT, b"same kind")),
@@ -33,6 +34,9 @@ async fn messages_are_answered_in_their_kind() {
             assert_eq!(socket.next().await, Some(Frame { opcode: answered.0, payload: answered.1.to_vec() }));
         }
     }
+    // An empty body with a content type is an empty message.
+    socket.say("empty text/plain").await;
+    assert_eq!(socket.hear().await, "");
     // A message without an answer is followed by the next one's.
     socket.say("nothing").await;
     socket.say("after").await;

@@ -60,9 +60,11 @@ async fn what_was_whole_before_a_mistake_still_counts() {
                 .concat(),
         )
         .await;
-    assert_eq!(socket.goodbye().await.0, 1002);
-    world.gate.add_permits(1);
     assert_eq!(world.line().await, "message text gate");
+    world.gate.add_permits(1);
+    assert_eq!(socket.hear().await, "gate");
+    assert_eq!(socket.hear().await, "fine");
+    assert_eq!(socket.goodbye().await.0, 1002);
     assert_eq!(world.line().await, "message text fine");
     assert!(world.line().await.starts_with("close 1002 "));
 }

@@ -251,6 +251,10 @@ impl Handlers {
                 answer.insert(header::CONTENT_TYPE, HeaderValue::from_str(rest).unwrap());
                 return Ok(respond(StatusCode::OK, answer, body));
             }
+            "empty" => {
+                answer.insert(header::CONTENT_TYPE, HeaderValue::from_str(rest).unwrap());
+                return Ok(respond(StatusCode::OK, answer, ""));
+            }
             "many" => return Ok(respond(StatusCode::OK, answer, vec![b'x'; rest.parse().unwrap()])),
             // `node METHOD /path body`, to which its answer is sent back.
             "node" => {
