@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use mu_abi::{DbReply, DbRequest, Outgoing, Response, Status, StorageReply, StorageRequest};
 use mu_env::Env;
 use mu_runtime::{
-    Call, EgressPolicy, ExecutionUsage, HttpClient, Limits, Request, Services, WasmConfig, WasmEngine, empty_body,
+    Artifact, Call, EgressPolicy, ExecutionUsage, HttpClient, Limits, LoadParams, Request, Services, WasmConfig,
+    WasmEngine, empty_body,
 };
 use mu_stack::{Instances, Runtime};
 use mu_telemetry::{InvocationLog, LogRecord, LogSink};
@@ -125,6 +126,10 @@ impl Services for Nothing {
 
     async fn storage(&self, _request: StorageRequest) -> StorageReply {
         StorageReply::Error("the benchmark has no storage".to_owned())
+    }
+
+    async fn node(&self, _request: http::Request<bytes::Bytes>) -> http::Response<bytes::Bytes> {
+        std::future::pending().await
     }
 
     fn abandoned(&self, _usage: ExecutionUsage) {}

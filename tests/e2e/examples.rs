@@ -8,7 +8,7 @@ use crate::support::{Answer, Project, Running, files_below, output};
 
 #[test]
 fn the_checked_in_modules_are_up_to_date() {
-    for example in ["hello", "todo"] {
+    for example in ["hello", "todo", "chat"] {
         let project = Project::of_example(example);
         let built = output(project.path(), &["build"]);
         let said = String::from_utf8_lossy(&built.stderr).into_owned();

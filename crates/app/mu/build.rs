@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Each packed folder: the constant it becomes, and its path from the repository's root.
-const PACKS: [(&str, &str); 14] = [
+const PACKS: [(&str, &str); 15] = [
     ("HELLO_TEMPLATE", "examples/hello"),
     ("HELLO_JS_TEMPLATE", "examples/hello-js"),
     ("HELLO_PYTHON_TEMPLATE", "examples/hello-python"),
     ("HELLO_GO_TEMPLATE", "examples/hello-go"),
     ("HELLO_C_TEMPLATE", "examples/hello-c"),
     ("TODO_TEMPLATE", "examples/todo"),
+    ("CHAT_TEMPLATE", "examples/chat"),
     ("ABI_SOURCE", "crates/model/abi"),
     ("SDK_SOURCE", "sdk/rust/mu-sdk"),
     ("SDK_MACROS_SOURCE", "sdk/rust/mu-sdk-macros"),

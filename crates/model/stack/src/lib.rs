@@ -31,6 +31,7 @@ mod stack;
 mod stack_id;
 mod stack_yaml;
 mod suggest;
+mod websocket;
 mod yaml;
 
 pub use crate::cors::{AllowList, Cors};
@@ -46,7 +47,8 @@ pub use crate::name::{
 };
 pub use crate::problem::{Position, Problem, Report};
 pub use crate::route::{
-    DuplicateMethod, PathTemplate, Route, RouteConflict, RouteMatch, RouteTable, Segment, TemplateError,
+    DuplicateMethod, DuplicateWebSocket, PathTemplate, Route, RouteConflict, RouteMatch, RouteTable, Segment,
+    TemplateError,
 };
 pub use crate::schema::schema;
 pub use crate::size::{ByteSize, ParseSizeError};
@@ -54,3 +56,4 @@ pub use crate::stack::{
     Artifact, Function, FunctionLimits, Gateway, Instances, NotUploaded, Runtime, Service, Stack, StorageBox, Table,
 };
 pub use crate::stack_id::{ParseStackIdError, StackId};
+pub use crate::websocket::WebSocketLimits;

@@ -10,7 +10,8 @@ use mu_stack::{Language, Manifest, StackName};
 
 use crate::file;
 use crate::packed::{
-    HELLO_C_TEMPLATE, HELLO_GO_TEMPLATE, HELLO_JS_TEMPLATE, HELLO_PYTHON_TEMPLATE, HELLO_TEMPLATE, TODO_TEMPLATE,
+    CHAT_TEMPLATE, HELLO_C_TEMPLATE, HELLO_GO_TEMPLATE, HELLO_JS_TEMPLATE, HELLO_PYTHON_TEMPLATE, HELLO_TEMPLATE,
+    TODO_TEMPLATE,
 };
 use crate::project::MANIFEST_FILE;
 
@@ -21,6 +22,8 @@ pub(crate) enum Template {
     Hello,
     /// A todo list: a table, a box, routes with parameters, attachments
     Todo,
+    /// A chat: WebSockets, rooms, messages to everyone in them
+    Chat,
 }
 
 /// Files that name where the SDK is.
@@ -31,12 +34,13 @@ const SDK_PATHS: [(&str, &str); 2] =
     [("../../../../sdk/rust/mu-sdk", "../../.mu/sdk/mu-sdk"), ("../../../../sdk/", "../../.mu/sdk/")];
 
 impl Template {
-    pub(crate) const ALL: [Self; 2] = [Self::Hello, Self::Todo];
+    pub(crate) const ALL: [Self; 3] = [Self::Hello, Self::Todo, Self::Chat];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Hello => "hello",
             Self::Todo => "todo",
+            Self::Chat => "chat",
         }
     }
 
@@ -72,6 +76,7 @@ impl Template {
             (Self::Hello, Language::Go) => HELLO_GO_TEMPLATE,
             (Self::Hello, Language::C) => HELLO_C_TEMPLATE,
             (Self::Todo, _) => TODO_TEMPLATE,
+            (Self::Chat, _) => CHAT_TEMPLATE,
         }
     }
 
@@ -79,6 +84,7 @@ impl Template {
         match self {
             Self::Hello => "one function behind one route",
             Self::Todo => "a todo list: a table, a box, attachments",
+            Self::Chat => "a chat: WebSockets, rooms, messages to everyone in them",
         }
     }
 }

@@ -300,6 +300,25 @@ services: []
 name: b
 ",
     ),
+    (
+        "websockets",
+        "
+name: a
+version: 1
+services:
+  - {type: Function, name: f, lang: rust}
+  - type: Gateway
+    name: a
+    endpoints:
+      /: {websocket: g.h, WebSocket: f.h}
+      /twice:
+        - {method: websocket, route_to: f.h}
+        - {method: websocket, route_to: f.i}
+    websocket: {max_message: 17MiB, max_connections: 0, max_rate: 100001, idle_timeout: 999ms}
+  - {type: Gateway, name: b, endpoints: {}, websocket: {max_mesage: 1KiB, max_connections: many, max_rate: 1.5, idle_timeout: 10}}
+  - {type: Gateway, name: c, endpoints: {}, websocket: 5, cors: {allow_origins: '*', allow_methods: [websocket]}}
+",
+    ),
 ];
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mu_stack::{
     AllowList, Artifact, Build, ByteSize, Env, Instructions, Language, Manifest, Method, RouteMatch, Runtime, Service,
-    limits,
+    WebSocketLimits, limits,
 };
 use proptest::prelude::*;
 
@@ -75,6 +75,12 @@ fn every_key_is_read() {
         let RouteMatch::Found { handler: found, .. } = api.routes.find(method, path) else { panic!("{path}") };
         assert_eq!(found.to_string(), handler);
     }
+    for (path, handler) in [("/search/", "search.live"), ("/carts/7/live", "cart.on_event")] {
+        let RouteMatch::Found { handler: found, .. } = api.routes.find_websocket(path) else { panic!("{path}") };
+        assert_eq!(found.to_string(), handler);
+    }
+    let (message, idle_timeout) = (ByteSize::from_bytes(64 << 10), Duration::from_secs(3600));
+    assert_eq!(api.websocket, WebSocketLimits { message, connections: 500, rate: 20, idle_timeout });
     let cors = api.cors.as_ref().unwrap();
     let origins = ["https://example.com", "http://localhost:3000"].map(str::to_owned).to_vec();
     assert_eq!(cors.allow_origins, AllowList::Only(origins));
@@ -84,6 +90,7 @@ fn every_key_is_read() {
     assert_eq!((cors.allow_credentials, cors.max_age), (true, Some(Duration::from_secs(600))));
 
     let open = stack.gateway("open").unwrap();
+    assert_eq!(open.websocket, WebSocketLimits::default());
     assert!(open.routes.routes().is_empty());
     let cors = open.cors.as_ref().unwrap();
     assert_eq!(
