@@ -48,7 +48,7 @@ impl Template {
     pub(crate) const fn languages(self) -> &'static [Language] {
         match self {
             Self::Hello => &Language::ALL,
-            Self::Todo => &[Language::Rust],
+            Self::Todo | Self::Chat => &[Language::Rust],
         }
     }
 

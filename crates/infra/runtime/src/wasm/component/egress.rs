@@ -36,7 +36,10 @@ impl Egress {
 const NODE_REQUEST_BYTES_MAX: usize = 17 << 20;
 
 /// Asks the node itself, which takes requests and gives answers whole.
-async fn ask_node(services: &dyn Services, request: http::Request<WasiBody>) -> Result<http::Response<WasiBody>, Error> {
+async fn ask_node(
+    services: &dyn Services,
+    request: http::Request<WasiBody>,
+) -> Result<http::Response<WasiBody>, Error> {
     let (parts, body) = request.into_parts();
     let body = Limited::new(body, NODE_REQUEST_BYTES_MAX).collect().await;
     let body = body.map_err(|_| Error::HttpRequestBodySize(Some(NODE_REQUEST_BYTES_MAX as u64)))?.to_bytes();

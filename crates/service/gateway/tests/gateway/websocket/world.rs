@@ -11,8 +11,8 @@ use mu_env::Env;
 use mu_gateway::{Gateway, GatewayConfig};
 use mu_invoke::{Cause, DeployParams, Deployment, InvokeConfig, Invoker, Parts, Receipt, ReceiptSink};
 use mu_runtime::{
-    Artifact, Call, Engine, ExecutionUsage, Failure, LoadError, Outcome, Program, Response, Services, collect_body,
-    full_body,
+    Artifact, Call, Engine, ExecutionUsage, Failure, LoadError, LoadParams, Outcome, Program, Ran, Response, Services,
+    collect_body, full_body,
 };
 use mu_stack::{Manifest, StackId};
 use mu_storage::{Boxes, MemBlobs, RootKey};
@@ -158,14 +158,14 @@ struct Handlers {
 
 #[async_trait]
 impl Engine for Handlers {
-    async fn load(&self, _artifact: Artifact, _memory_limit_bytes: u64) -> Result<Arc<dyn Program>, LoadError> {
+    async fn load(&self, _params: LoadParams) -> Result<Arc<dyn Program>, LoadError> {
         Ok(Arc::new(Self { seen: self.seen.clone(), gate: Arc::clone(&self.gate) }))
     }
 }
 
 #[async_trait]
 impl Program for Handlers {
-    async fn run(&self, call: Call) -> Outcome {
+    async fn run(&self, call: Call) -> Ran {
         let result = match &*call.handler {
             "plain" => {
                 let mut names: Vec<_> = call.request.headers.keys().map(ToString::to_string).collect();
@@ -174,7 +174,7 @@ impl Program for Handlers {
             }
             _ => self.socket(call).await,
         };
-        Outcome { result, usage: ExecutionUsage::default() }
+        Ran::Ended(Outcome { result, usage: ExecutionUsage::default() })
     }
 }
 
