@@ -1,6 +1,5 @@
 //! `lang: rust`: a package becomes a module, or with `runtime: wasi-http` a component.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -11,23 +10,21 @@ use crate::build::process::{self, Stdout};
 use crate::build::source::Source;
 use crate::build::toolchain::{self, Toolchain};
 use crate::failure::Failure;
-use crate::sdk;
 use crate::terminal::{self, Progress};
 
 /// Builds the package and answers with the path of what was built, in cargo's target folder.
 pub(crate) fn build(source: &Source<'_>, progress: &Progress) -> Result<PathBuf, Failure> {
-    let manifest = source.required("Cargo.toml", Language::Rust)?;
-    let text =
-        fs::read_to_string(&manifest).map_err(|e| source.failed(format!("reading {}: {e}", manifest.display())))?;
-    if text.contains(sdk::SDK_FOLDER) {
-        source.materialise_sdk(Language::Rust)?;
-    }
+    source.manifest("Cargo.toml", Language::Rust)?;
     let target = toolchain::target(source.runtime);
     let toolchain = Toolchain::find_or_install(source.folder, target, |line| terminal::say(line))
         .map_err(|missing| source.failed(missing.to_string()).hint(missing.hint()))?;
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--release", "--target", target, "--message-format", "json-render-diagnostics"]);
-    cargo.arg("--manifest-path").arg(&manifest).arg("--target-dir").arg(source.root.join(".mu/target"));
+    cargo
+        .arg("--manifest-path")
+        .arg(source.folder.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(source.root.join(".mu/target"));
     cargo.args(["--color", if terminal::is_interactive() { "always" } else { "never" }]);
     toolchain.apply(cargo.current_dir(source.folder));
     let built = process::run(&mut cargo, Stdout::Wanted, progress)

@@ -1,6 +1,5 @@
 //! `lang: go`: a module of Go becomes a module of WebAssembly.
 
-use std::fs;
 use std::path::PathBuf;
 
 use mu_stack::Language;
@@ -8,17 +7,11 @@ use mu_stack::Language;
 use crate::build::source::Source;
 use crate::build::tool::Tool;
 use crate::failure::Failure;
-use crate::sdk;
 use crate::terminal::Progress;
 
 /// Builds the function and answers with the path of what was built.
 pub(crate) fn build(source: &Source<'_>, progress: &Progress) -> Result<PathBuf, Failure> {
-    let manifest = source.required("go.mod", Language::Go)?;
-    let text =
-        fs::read_to_string(&manifest).map_err(|e| source.failed(format!("reading {}: {e}", manifest.display())))?;
-    if text.contains(sdk::SDK_FOLDER) {
-        source.materialise_sdk(Language::Go)?;
-    }
+    source.manifest("go.mod", Language::Go)?;
     let go = Tool::Go.find(&[source.folder, source.root]).map_err(|missing| source.lacks(&missing))?;
     let output = source.output(Language::Go)?;
     let mut command = go.command();

@@ -9,25 +9,22 @@ use serde::Deserialize;
 use crate::build::source::Source;
 use crate::build::tool::Tool;
 use crate::failure::Failure;
-use crate::sdk;
 use crate::terminal::{self, Progress};
+
+/// What names the function's packages.
+const MANIFEST: &str = "package.json";
 
 /// The SDK's program, within the function's packages.
 const COMPONENTIZE: &str = "mu-sdk/componentize.js";
 
 /// Builds the function and answers with the path of what was built.
 pub(crate) fn build(source: &Source<'_>, progress: &Progress) -> Result<PathBuf, Failure> {
-    let manifest = source.required("package.json", Language::JavaScript)?;
-    let text =
-        fs::read_to_string(&manifest).map_err(|e| source.failed(format!("reading {}: {e}", manifest.display())))?;
+    let text = source.manifest(MANIFEST, Language::JavaScript)?;
     let package: Package =
-        serde_json::from_str(&text).map_err(|e| source.failed(format!("reading {}: {e}", manifest.display())))?;
+        serde_json::from_str(&text).map_err(|e| source.failed(format!("its {MANIFEST} has a mistake: {e}")))?;
     let entry = source.required(package.main.as_deref().unwrap_or("main.js"), Language::JavaScript)?;
     let node = Tool::Node.find(&[]).map_err(|missing| source.lacks(&missing))?;
-    if text.contains(sdk::SDK_FOLDER) {
-        source.materialise_sdk(Language::JavaScript)?;
-    }
-    if !is_installed(&source.folder.join("node_modules"), &manifest) {
+    if !is_installed(&source.folder.join("node_modules"), &source.folder.join(MANIFEST)) {
         install(source, progress)?;
     }
     let componentize = source.folder.join("node_modules").join(COMPONENTIZE);

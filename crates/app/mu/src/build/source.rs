@@ -1,6 +1,7 @@
 //! A function about to be built, whatever its language.
 
 use std::fmt;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -50,6 +51,16 @@ impl Source<'_> {
         Err(self.failed(format!("{} does not exist", path.display())).hint(format!(
             "a function of `lang: {language}` has one; `mu init --lang {language}` makes one to look at"
         )))
+    }
+
+    /// The text of the file that names what the function depends on. When that is the project's SDK, it is put there.
+    pub(crate) fn manifest(&self, file: &str, language: Language) -> Result<String, Failure> {
+        let path = self.required(file, language)?;
+        let text = fs::read_to_string(&path).map_err(|e| self.failed(format!("reading {}: {e}", path.display())))?;
+        if text.contains(sdk::SDK_FOLDER) {
+            self.materialise_sdk(language)?;
+        }
+        Ok(text)
     }
 
     /// Runs a step of the build, which `what` names; what it said is told when it fails.
