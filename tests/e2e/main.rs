@@ -15,3 +15,4 @@ mod invoke;
 mod overrides;
 mod reload;
 mod shutdown;
+mod websockets;

@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn cases_are_counted_by_chapter_and_mistakes_are_named() {
-        let case = |behaviour: &str, close: &str| format!(r#"{{"behavior": "{behaviour}", "behaviorClose": "{close}"}}"#);
+        let case =
+            |behaviour: &str, close: &str| format!(r#"{{"behavior": "{behaviour}", "behaviorClose": "{close}"}}"#);
         let text = format!(
             r#"{{"mu": {{"1.1": {}, "1.2": {}, "10.1": {}, "6.4.1": {}}}}}"#,
             case("OK", "OK"),

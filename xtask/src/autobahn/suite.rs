@@ -29,7 +29,8 @@ const PACKAGES: [&str; 7] = [
     "libffi7",
 ];
 
-const SOURCES: &str = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bullseye main\n";
+const SOURCES: &str =
+    "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bullseye main\n";
 
 /// An installed suite.
 pub(super) struct Suite {

@@ -38,7 +38,8 @@ fn count(fields: &Fields<'_>, name: &str, problems: &mut Problems) -> Option<u32
     let entry = fields.entry(name)?;
     let digits = entry.node.scalar().filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
     let Some(digits) = digits else {
-        let found = entry.node.scalar().map_or_else(|| entry.node.describe().to_string(), |text| format!("`{}`", shown(text)));
+        let found =
+            entry.node.scalar().map_or_else(|| entry.node.describe().to_string(), |text| format!("`{}`", shown(text)));
         problems.add(entry.node.position, format!("`{name}` is a whole number, but this is {found}"));
         return None;
     };
