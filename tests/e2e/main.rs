@@ -16,3 +16,4 @@ mod languages;
 mod overrides;
 mod reload;
 mod shutdown;
+mod websockets;

@@ -124,6 +124,8 @@ async fn try_open(
             Some((stream, data)) => {
                 let mut session = Session::new(stream, events, open, meter, rules);
                 session.begin(&data, first.as_ref());
+                // Held on to, they would keep the buffer of HTTP for as long as the connection lasts.
+                drop((data, first));
                 session.run(finishing).await;
             }
             None => vanished(&events, open).await,
