@@ -4,6 +4,7 @@ use std::fs::DirBuilder;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 
 use mu_db::{MuDb, RedbKv, RedbOptions};
@@ -127,13 +128,19 @@ impl Node {
     /// Accepts nothing new, waits for what is under way for as long as the gateway's configuration allows, and closes
     /// the data.
     pub async fn stop(&self) {
-        self.env.tasks().stop().await;
+        let timeout = self.config.gateway.drain_timeout;
+        let mut tasks = pin!(self.env.tasks().stop());
+        if tokio::time::timeout(timeout, &mut tasks).await.is_err() {
+            // Connections are closed by now; what is left are handlers that go on after their answer.
+            self.invoker.stop();
+            tasks.await;
+        }
         let drained = async {
             for deployment in self.invoker.deployments().all() {
                 deployment.drained().await;
             }
         };
-        if tokio::time::timeout(self.config.gateway.drain_timeout, drained).await.is_err() {
+        if tokio::time::timeout(timeout, drained).await.is_err() {
             tracing::warn!("calls are still under way; closing the data all the same");
         }
         self.invoker.stop();

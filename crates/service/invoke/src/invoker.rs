@@ -129,7 +129,7 @@ impl Invoker {
     /// [stopped](Self::stop).
     fn run_on(&self, tally: Tally, place: OwnedSemaphorePermit, status: StatusCode, rest: Rest) {
         let stopped = self.stopped.clone();
-        tokio::spawn(async move {
+        self.env.tasks().spawn(async move {
             let _place = place;
             let run = AssertUnwindSafe(rest.run()).catch_unwind();
             match stopped.run_until_cancelled(run).await {

@@ -106,7 +106,7 @@ impl Program for ComponentProgram {
                 // Whatever the handler still does, it has no answer. It runs to its end, so that it is accounted for.
                 Err(failure) => ended(Err(failure), running.await.unwrap_or_else(shut_down).1),
             },
-            (None, None) => ended(Err(shut_down().0.unwrap_err()), ExecutionUsage::default()),
+            (None, None) => ended(Err(closing()), ExecutionUsage::default()),
         }
     }
 }
@@ -139,5 +139,9 @@ fn ended(result: Result<crate::Response, Failure>, usage: ExecutionUsage) -> Ran
 }
 
 fn shut_down() -> RestOutcome {
-    (Err(Failure::Internal("the engine is shutting down".to_owned())), ExecutionUsage::default())
+    (Err(closing()), ExecutionUsage::default())
+}
+
+fn closing() -> Failure {
+    Failure::Internal("the engine is shutting down".to_owned())
 }

@@ -78,7 +78,10 @@ impl Handshake {
 /// without it, those of its own host. Clients that are no browsers send no origin.
 pub(super) fn check_origin(headers: &HeaderMap, uri: &Uri, policy: Option<&CorsPolicy>) -> Result<(), ApiError> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).or(uri.authority().map(|a| a.as_str()));
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .or(uri.authority().map(http::uri::Authority::as_str));
     let is_own = origin.to_str().ok().zip(host).is_some_and(|(origin, host)| is_same_host(origin, host));
     let is_welcome = policy.is_some_and(|policy| match &policy.origins {
         OriginRule::Any => true,

@@ -91,11 +91,11 @@ async fn try_open(
     }
 
     let mu_runtime::Response { mut headers, body, .. } = answer;
-    let data = collect_body(body, message_bytes_max).await.map_err(|error| unfit(error.to_string()))?;
+    let data = collect_body(body, message_bytes_max).await.map_err(|error| unfit(&error.to_string()))?;
     let first = (!data.is_empty()).then(|| SocketMessage::from_http(&headers, data, MessageKind::Text));
     remove_framing(&mut headers);
     let chosen = handshake.complete(&mut headers);
-    chosen.map_err(|_| unfit("it chose a subprotocol that the client did not offer".to_owned()))?;
+    chosen.map_err(|_| unfit("it chose a subprotocol that the client did not offer"))?;
 
     let config = service.config();
     let rules = Rules {
@@ -169,7 +169,7 @@ fn no_room(full: &SocketsFull) -> ApiError {
         .header(header::RETRY_AFTER, http::HeaderValue::from(1))
 }
 
-fn unfit(why: String) -> ApiError {
+fn unfit(why: &str) -> ApiError {
     ApiError::new(Kind::FunctionFailed, format!("the function's answer to the handshake is unfit: {why}"))
         .code(mu_invoke::code::INVALID_RESPONSE)
 }

@@ -31,7 +31,7 @@ pub(super) fn request(handler: &str, request: Request) -> Result<http::Request<W
     let uri: Uri = target.parse().map_err(|_| broken("path"))?;
     name_handler(&mut headers, handler, &path_params).ok_or_else(|| broken("headers"))?;
     headers.entry(header::HOST).or_insert(NO_HOST);
-    let body = body.map_err(body_error).boxed_unsync();
+    let body = body.map_err(|error| body_error(&error)).boxed_unsync();
     let mut made = http::Request::new(body);
     *made.method_mut() = method;
     *made.uri_mut() = uri;
@@ -58,8 +58,8 @@ fn name_handler(headers: &mut HeaderMap, handler: &str, path_params: &[(String, 
 }
 
 /// What the component is told of a body that could not be read.
-fn body_error(error: BodyError) -> Error {
-    match error {
+fn body_error(error: &BodyError) -> Error {
+    match *error {
         BodyError::TooLarge { limit_bytes } => Error::HttpRequestBodySize(Some(limit_bytes)),
         BodyError::Stalled => Error::ConnectionReadTimeout,
         BodyError::Broken(_) => Error::ConnectionTerminated,

@@ -209,7 +209,7 @@ impl HostWallClock for NodeClock {
     }
 
     fn now(&self) -> Duration {
-        Duration::from_micros(u64::try_from(self.env.clock().now().as_micros()).unwrap_or(0))
+        Duration::from_micros(self.env.clock().now().as_micros())
     }
 }
 
