@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use mu_abi::{DbReply, DbRequest, Outgoing, Response, Status, StorageReply, StorageRequest};
 use mu_env::Env;
 use mu_runtime::{
-    Call, EgressPolicy, ExecutionUsage, HttpClient, Limits, Request, Services, WasmConfig, WasmEngine, empty_body,
+    Artifact, Call, EgressPolicy, ExecutionUsage, HttpClient, Limits, LoadParams, Request, Services, WasmConfig,
+    WasmEngine, empty_body,
 };
 use mu_stack::{Instances, Runtime};
 use mu_telemetry::{InvocationLog, LogRecord, LogSink};
@@ -54,7 +55,8 @@ pub(crate) fn large_module() -> Vec<u8> {
     wat::parse_str(text).expect("the text is a module")
 }
 
-fn escaped(bytes: &[u8]) -> String {
+/// Bytes as a string of the text format.
+pub(crate) fn escaped(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         write!(text, "\\{byte:02x}").expect("a String takes it");
         text
