@@ -129,6 +129,10 @@ impl Services for Nothing {
         StorageReply::Error("the benchmark has no storage".to_owned())
     }
 
+    async fn node(&self, _request: http::Request<bytes::Bytes>) -> http::Response<bytes::Bytes> {
+        std::future::pending().await
+    }
+
     fn abandoned(&self, _usage: ExecutionUsage) {}
 }
 

@@ -76,8 +76,8 @@ fn a_function_that_takes_too_long_is_stopped() {
 #[test]
 fn a_module_that_cannot_run_is_refused_with_its_reason() {
     for (module, reason) in [
-        (b"this is not wasm".to_vec(), "not a WebAssembly module"),
-        (answers("fine")[..40].to_vec(), "not a WebAssembly module"),
+        (b"this is not wasm".to_vec(), "not what the function's runtime runs"),
+        (answers("fine")[..40].to_vec(), "not what the function's runtime runs"),
         (
             wat::parse_str(r#"(module (import "env" "mystery" (func)) (func (export "_start")))"#).unwrap(),
             "`env`.`mystery`",
@@ -92,7 +92,7 @@ fn a_module_that_cannot_run_is_refused_with_its_reason() {
         let refused = output(project.path(), &["run", "--gateway", "127.0.0.1:0", "--no-watch"]);
         let said = String::from_utf8_lossy(&refused.stderr);
         assert_eq!(refused.status.code(), Some(4), "{said}");
-        assert!(said.contains("error: function `f`") && said.contains(reason), "{said}");
+        assert!(said.contains("error: mu.yaml:4:5: function `f` cannot run") && said.contains(reason), "{said}");
         assert!(said.contains("hint: "), "{said}");
     }
 }

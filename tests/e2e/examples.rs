@@ -8,7 +8,7 @@ use crate::support::{Answer, Project, Running, files_below, output};
 
 #[test]
 fn the_checked_in_modules_are_up_to_date() {
-    for example in ["hello", "todo"] {
+    for example in ["hello", "todo", "chat"] {
         let project = Project::of_example(example);
         let built = output(project.path(), &["build"]);
         let said = String::from_utf8_lossy(&built.stderr).into_owned();
@@ -24,7 +24,7 @@ fn hello_greets() {
     let answer = running.get("/hello/");
     assert_eq!((answer.status, answer.text().as_str()), (200, "Hello, world!\n"));
     assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"));
-    assert_eq!(running.get("/hello/Ada%20Lovelace").text(), "Hello, Ada Lovelace!\n");
+    assert_eq!(running.get("/hello/Ada%20Lovelace").text(), "Hello, Ada Lovelace! Visit 1.\n");
     let log = running.event("log line", |event| event["message"] == "greeting Ada Lovelace");
     assert_eq!((&log["level"], &log["source"]), (&json!("info"), &json!("function")), "{log}");
     let call = running.event("call", |event| event["event"] == "call" && event["invocation"] == log["invocation"]);

@@ -6,7 +6,7 @@ use crate::support::{Project, mu, output};
 
 #[test]
 fn a_new_project_has_everything_it_needs() {
-    for template in ["hello", "todo"] {
+    for template in ["hello", "todo", "chat"] {
         let parent = Project::empty();
         let made = output(parent.path(), &["init", "my-stack", "--template", template]);
         let said = String::from_utf8_lossy(&made.stderr).into_owned();

@@ -12,6 +12,8 @@ mod functions;
 mod greedy;
 mod init;
 mod invoke;
+mod languages;
 mod overrides;
 mod reload;
 mod shutdown;
+mod websockets;

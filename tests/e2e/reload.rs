@@ -96,6 +96,6 @@ fn a_module_that_cannot_run_keeps_the_old_version() {
     let running = Running::start_with(&project, &[]);
     project.write("f.wasm", "this is not wasm");
     let failed = running.event("failed reload", |event| event["event"] == "reload_failed");
-    assert!(failed["error"].as_str().unwrap().contains("not a WebAssembly module"), "{failed}");
+    assert!(failed["error"].as_str().unwrap().contains("not what the function's runtime runs"), "{failed}");
     assert_eq!(running.get("/web/f").text(), "first");
 }

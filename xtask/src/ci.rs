@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 use crate::bench;
 use crate::failure::{Failure, Outcome};
 use crate::guests;
+use crate::languages;
 use crate::outside;
 use crate::wasm_toolchain::{self, Force};
 use crate::{process, repository, tidy};
 
 type Step = (&'static str, fn() -> Outcome);
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     ("format", || cargo(&["fmt", "--all", "--check"])),
     ("tidy", || tidy::run(&repository::root())),
     ("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
@@ -29,6 +30,7 @@ const STEPS: [Step; 12] = [
     ("wasm toolchain", || wasm_toolchain::install(None, Force::No).map(drop)),
     ("test with rebuilt guests", || guests::run(guests::Mode::Check)),
     ("new projects", outside::check_new_projects),
+    ("other languages", languages::run),
     ("smoke of the benches", || bench::run(bench::Options { quick: true, build_time: false })),
 ];
 

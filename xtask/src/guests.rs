@@ -95,10 +95,13 @@ fn guest_projects(root: &Path) -> Outcome<Vec<PathBuf>> {
     Ok(projects)
 }
 
-/// Folders of examples, relative to the root: those with a `mu.yaml`.
+/// Folders of examples in Rust, relative to the root: those with a `mu.yaml` and a cargo package. `languages` sees to the
+/// others, whose modules are too large to be checked in.
 pub(crate) fn examples(root: &Path) -> Outcome<Vec<PathBuf>> {
-    let manifests = below(root, "examples")?.into_iter().filter(|file| file.ends_with("mu.yaml"));
-    Ok(manifests.filter_map(|file| file.parent().map(Path::to_owned)).collect())
+    let files = below(root, "examples")?;
+    let is_rust = |folder: &Path| files.iter().any(|file| file.starts_with(folder) && file.ends_with("Cargo.toml"));
+    let manifests = files.iter().filter(|file| file.ends_with("mu.yaml"));
+    Ok(manifests.filter_map(|file| file.parent()).filter(|folder| is_rust(folder)).map(Path::to_owned).collect())
 }
 
 /// Source files below a folder of the root, relative to the root; none if there is no such folder.
@@ -140,6 +143,8 @@ mod tests {
             ("guests/target/Cargo.toml", "[workspace]\n"),
             ("examples/todo/mu.yaml", ""),
             ("examples/todo/functions/api/Cargo.toml", "[workspace]\n"),
+            ("examples/other/mu.yaml", ""),
+            ("examples/other/functions/api/go.mod", ""),
         ] {
             write(&root.path().join(file), text.as_bytes()).expect("the folder can be written");
         }

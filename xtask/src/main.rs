@@ -3,10 +3,12 @@
 //! Data goes to stdout and talk to stderr. A task that fails says why, with a hint where one is known, and exits with 1.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program: this is how it speaks")]
 
+mod autobahn;
 mod bench;
 mod ci;
 mod failure;
 mod guests;
+mod languages;
 mod outside;
 mod process;
 mod repository;
@@ -43,6 +45,14 @@ enum Task {
     },
     /// Make a project from every template of `mu init`, build it and run its tests.
     InitCheck,
+    /// Test the SDKs in JavaScript, Python, Go and C; make a project in each, build it and call it.
+    Languages,
+    /// Run the server cases of the Autobahn test suite for WebSockets against `mu run`, and print the outcomes.
+    Autobahn {
+        /// Leave out the cases that only measure: a minute instead of several.
+        #[arg(long)]
+        quick: bool,
+    },
     /// Measure, and print one table: ours, the peer's, their ratio and the goal.
     Bench {
         /// Compile and run everything once, without the peer; proves nothing but that it works.
@@ -69,6 +79,9 @@ fn main() -> ExitCode {
         Task::Guests { check: false } => guests::run(guests::Mode::Install),
         Task::Guests { check: true } => guests::run(guests::Mode::Check),
         Task::InitCheck => outside::check_new_projects(),
+        Task::Languages => languages::run(),
+        Task::Autobahn { quick: false } => autobahn::run(autobahn::Extent::All),
+        Task::Autobahn { quick: true } => autobahn::run(autobahn::Extent::Quick),
         Task::Bench { quick, build_time } => bench::run(bench::Options { quick, build_time }),
         Task::Tidy => tidy::run(&repository::root()),
         Task::WasmToolchain { prefix, force } => install_wasm_toolchain(prefix, force),

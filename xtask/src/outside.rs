@@ -11,7 +11,7 @@ use crate::wasm_toolchain::Compiler;
 use crate::{guests, process, repository};
 
 /// What `mu init --template` knows.
-const TEMPLATES: [&str; 2] = ["hello", "todo"];
+const TEMPLATES: [&str; 3] = ["hello", "todo", "chat"];
 
 /// Runs the tests of every example's functions, which are compiled for this machine.
 pub(crate) fn test_examples() -> Outcome {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::failure::{Doing, Outcome};
 
 /// Folders that hold results and caches, never sources.
-const NOT_SOURCES: [&str; 5] = [".git", ".mu", "dist", "node_modules", "target"];
+const NOT_SOURCES: [&str; 7] = [".git", ".mu", ".venv", "__pycache__", "dist", "node_modules", "target"];
 
 /// The root of the checkout: the folder above this crate.
 pub(crate) fn root() -> PathBuf {

@@ -1,5 +1,5 @@
 //! Packs what `mu` writes into projects: the templates of `mu init`, which are the repository's examples, and the
-//! source of the SDK, which is not published anywhere. Only files that belong there are taken, so that whatever else a
+//! source of the SDKs, which are not published anywhere. Only files that belong there are taken, so that whatever else a
 //! working copy holds (build output, data of `mu run`) stays out of the binary.
 
 use std::fmt::Write as _;
@@ -7,19 +7,32 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Each packed folder: the constant it becomes, and its path from the repository's root.
-const PACKS: [(&str, &str); 5] = [
+const PACKS: [(&str, &str); 15] = [
     ("HELLO_TEMPLATE", "examples/hello"),
+    ("HELLO_JS_TEMPLATE", "examples/hello-js"),
+    ("HELLO_PYTHON_TEMPLATE", "examples/hello-python"),
+    ("HELLO_GO_TEMPLATE", "examples/hello-go"),
+    ("HELLO_C_TEMPLATE", "examples/hello-c"),
     ("TODO_TEMPLATE", "examples/todo"),
+    ("CHAT_TEMPLATE", "examples/chat"),
     ("ABI_SOURCE", "crates/model/abi"),
     ("SDK_SOURCE", "sdk/rust/mu-sdk"),
     ("SDK_MACROS_SOURCE", "sdk/rust/mu-sdk-macros"),
+    ("SDK_JS_SOURCE", "sdk/js"),
+    ("SDK_PYTHON_SOURCE", "sdk/python"),
+    ("SDK_GO_SOURCE", "sdk/go"),
+    ("SDK_C_SOURCE", "sdk/c"),
+    ("SDK_WIT_SOURCE", "sdk/wit"),
 ];
 
 /// Folders that are made, not written.
-const SKIPPED_FOLDERS: [&str; 4] = ["target", ".mu", "modules", "tests"];
+const SKIPPED_FOLDERS: [&str; 7] = ["target", ".mu", "modules", "tests", "node_modules", "__pycache__", ".venv"];
 
 /// What sources are written in; everything else (modules, locks of another workspace) is left out.
-const KEPT_EXTENSIONS: [&str; 3] = ["rs", "toml", "yaml"];
+const KEPT_EXTENSIONS: [&str; 12] = ["rs", "toml", "yaml", "js", "ts", "json", "py", "go", "mod", "c", "h", "wit"];
+
+/// What is left out although it is a source: tests that stand beside what they test, and locks of npm.
+const SKIPPED_ENDINGS: [&str; 3] = ["_test.go", "_test.c", "package-lock.json"];
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
@@ -52,11 +65,17 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
             if !SKIPPED_FOLDERS.iter().any(|skipped| name == *skipped) {
                 collect(&path, files)?;
             }
-        } else if path.extension().is_some_and(|e| KEPT_EXTENSIONS.iter().any(|kept| e == *kept)) {
+        } else if is_kept(&path) {
             files.push(path);
         }
     }
     Ok(())
+}
+
+fn is_kept(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    path.extension().is_some_and(|e| KEPT_EXTENSIONS.iter().any(|kept| e == *kept))
+        && !SKIPPED_ENDINGS.iter().any(|skipped| name.ends_with(skipped))
 }
 
 fn variable(name: &str) -> io::Result<String> {

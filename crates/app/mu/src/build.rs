@@ -1,9 +1,15 @@
 //! `mu build`: makes the modules of a project's functions, and only those whose sources have changed.
 
+mod c;
 mod cargo;
+mod go;
+mod javascript;
 mod lock;
 mod process;
+mod python;
+mod source;
 mod source_hash;
+pub(crate) mod tool;
 pub(crate) mod toolchain;
 
 use std::collections::BTreeSet;
@@ -14,11 +20,11 @@ use std::process::Command;
 use std::time::Instant;
 
 use clap::Args;
-use mu_stack::{Build, FunctionManifest, FunctionName, Manifest};
+use mu_stack::{Build, FunctionManifest, FunctionName, Language, Manifest, Runtime};
 
-use crate::build::cargo::RustFunction;
 use crate::build::lock::{Built, LOCK_FILE, Lock};
 use crate::build::process::Stdout;
+use crate::build::source::Source;
 use crate::build::source_hash::Sources;
 pub(crate) use crate::build::source_hash::is_made;
 use crate::failure::{Cause, Failure};
@@ -52,7 +58,11 @@ pub(crate) enum Freshness {
 /// A function, as a build finds it.
 pub(crate) struct FunctionState {
     pub(crate) freshness: Freshness,
-    pub(crate) is_rust: bool,
+    /// The language that `mu build` builds it from.
+    pub(crate) language: Option<Language>,
+    pub(crate) runtime: Runtime,
+    /// Where its sources are.
+    pub(crate) folder: PathBuf,
 }
 
 /// Which functions are built although they are up to date.
@@ -150,13 +160,14 @@ struct Job<'a> {
 
 impl Job<'_> {
     fn state(&self, lock: &Lock) -> Result<FunctionState, Failure> {
-        let is_rust = *self.function.build() == Build::Rust;
-        let module = self.module_hash()?;
-        let build = self.function.build();
+        let (module, build) = (self.module_hash()?, self.function.build());
+        let language = if let Build::Language(language) = build { Some(*language) } else { None };
+        let (runtime, folder) = (self.function.runtime(), source_dir(self.root, self.function));
+        let state = |freshness| FunctionState { freshness, language, runtime, folder };
         if *build == Build::None {
             // Nothing makes it, so it has to be there.
             return match module {
-                Some(_) => Ok(FunctionState { freshness: Freshness::UpToDate, is_rust }),
+                Some(_) => Ok(state(Freshness::UpToDate)),
                 None => Err(self
                     .failed(format!("its module {} does not exist", self.function.module()))
                     .hint("put it there, or say with `lang` or `build` how it is made")),
@@ -165,11 +176,11 @@ impl Job<'_> {
         let recorded = lock.built(self.function.name().as_str());
         let is_same = match (recorded, module) {
             (Some(recorded), Some(module)) => {
-                recorded.module == module && recorded.source == self.sources()?.hash(&definition(build))
+                recorded.module == module && recorded.source == self.sources()?.hash(&self.definition())
             }
             _ => false,
         };
-        Ok(FunctionState { freshness: if is_same { Freshness::UpToDate } else { Freshness::Stale }, is_rust })
+        Ok(state(if is_same { Freshness::UpToDate } else { Freshness::Stale }))
     }
 
     fn build(&self) -> Result<Built, Failure> {
@@ -187,7 +198,7 @@ impl Job<'_> {
         })?;
         // A file that was edited during the build may or may not be in the module: it counts as changed.
         let after = self.sources()?;
-        let source = if before.is_unedited(&after) { &after } else { &before }.hash(&definition(build));
+        let source = if before.is_unedited(&after) { &after } else { &before }.hash(&self.definition());
         let seconds = started.elapsed().as_secs_f32();
         terminal::say(format!("Built {BOLD}{}{BOLD:#} {DIM}in {seconds:.1} s{DIM:#}", self.function.name()));
         Ok(Built { source, module })
@@ -196,10 +207,17 @@ impl Job<'_> {
     fn make(&self, build: &Build) -> Result<(), Failure> {
         let progress = Progress::start(format!("Building {BOLD}{}{BOLD:#}", self.function.name()));
         match build {
-            Build::Rust => {
+            Build::Language(language) => {
                 let folder = source_dir(self.root, self.function);
-                let name = self.function.name().as_str();
-                let made = RustFunction { root: self.root, name, folder: &folder }.build(&progress)?;
+                let (name, runtime) = (self.function.name().as_str(), self.function.runtime());
+                let source = Source { root: self.root, name, folder: &folder, runtime };
+                let made = match language {
+                    Language::Rust => cargo::build(&source, &progress),
+                    Language::JavaScript => javascript::build(&source, &progress),
+                    Language::Python => python::build(&source, &progress),
+                    Language::Go => go::build(&source, &progress),
+                    Language::C => c::build(&source, &progress),
+                }?;
                 let module = module_path(self.root, self.function);
                 let copy = || -> io::Result<()> {
                     file::create_parent(&module)?;
@@ -222,6 +240,16 @@ impl Job<'_> {
         }
     }
 
+    /// How the function is built, as it enters the hash: a change of it makes another module.
+    fn definition(&self) -> String {
+        match self.function.build() {
+            Build::Language(Language::Rust) => format!("rust {}", toolchain::target(self.function.runtime())),
+            Build::Language(language) => language.to_string(),
+            Build::Command(command) => format!("command {command}"),
+            Build::None => String::new(),
+        }
+    }
+
     fn sources(&self) -> Result<Sources, Failure> {
         let folder = source_dir(self.root, self.function);
         Sources::read(self.root, &folder, &module_path(self.root, self.function))
@@ -239,14 +267,5 @@ impl Job<'_> {
 
     fn failed(&self, why: impl std::fmt::Display) -> Failure {
         Failure::new(Cause::Build, format!("building function `{}`: {why}", self.function.name()))
-    }
-}
-
-/// How a function is built, as it enters the hash: a change of it makes another module.
-fn definition(build: &Build) -> String {
-    match build {
-        Build::Rust => format!("rust {}", toolchain::TARGET),
-        Build::Command(command) => format!("command {command}"),
-        Build::None => String::new(),
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::{Args, ValueEnum};
-use mu_stack::StackName;
+use mu_stack::{Language, StackName};
 
 use crate::failure::{Cause, Failure};
 use crate::init::template::Template;
@@ -29,9 +29,9 @@ pub(crate) struct Arguments {
     /// What to start from [default: hello]
     #[arg(long, short, value_enum)]
     template: Option<Template>,
-    /// The language of its functions
-    #[arg(long, short, value_enum, default_value_t = Language::Rust)]
-    lang: Language,
+    /// The language of its functions [default: rust]
+    #[arg(long, short, value_enum)]
+    lang: Option<Lang>,
     /// Ask nothing
     #[arg(long, short)]
     yes: bool,
@@ -40,9 +40,15 @@ pub(crate) struct Arguments {
     no_git: bool,
 }
 
+/// A value of `--lang`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Language {
+enum Lang {
     Rust,
+    /// JavaScript or TypeScript
+    Js,
+    Python,
+    Go,
+    C,
 }
 
 /// What to make, with nothing left open.
@@ -50,6 +56,7 @@ struct Plan {
     folder: PathBuf,
     name: StackName,
     template: Template,
+    language: Language,
 }
 
 /// What version control should not see.
@@ -57,20 +64,25 @@ const GITIGNORE: &str = "\
 # What mu makes: data of `mu run`, compiled modules, build output.
 .mu/
 target/
+
+# What the tools of languages install and make.
+node_modules/
+.venv/
+__pycache__/
 ";
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let Language::Rust = arguments.lang;
     let plan = if arguments.yes || !terminal::is_interactive() || arguments.says_all() {
         arguments.plan_without_questions()?
     } else {
         questions::ask(arguments)?
     };
+    check_written_in(plan.template, plan.language)?;
     check_empty(&plan.folder)?;
     let failed = |e: io::Error| Failure::from_error(Cause::Failed, format!("writing {}", plan.folder.display()), &e);
-    plan.template.write(&plan.folder, &plan.name).map_err(failed)?;
+    plan.template.write(plan.language, &plan.folder, &plan.name).map_err(failed)?;
     fs::write(plan.folder.join(".gitignore"), GITIGNORE).map_err(failed)?;
-    sdk::materialise(&plan.folder).map_err(failed)?;
+    sdk::materialise(&plan.folder, plan.language).map_err(failed)?;
     if !arguments.no_git {
         start_repository(&plan.folder);
     }
@@ -81,14 +93,43 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 impl Arguments {
     /// Whether there is nothing to ask.
     fn says_all(&self) -> bool {
-        self.path.is_some() && self.template.is_some()
+        self.path.is_some() && self.template.is_some() && self.lang.is_some()
     }
 
     fn plan_without_questions(&self) -> Result<Plan, Failure> {
         let folder = self.path.clone().unwrap_or_else(|| PathBuf::from("."));
         let name = self.name.clone().map_or_else(|| name_of(&folder), Ok)?;
-        Ok(Plan { folder, name, template: self.template.unwrap_or(Template::Hello) })
+        let language = self.lang.map_or(Language::Rust, Lang::language);
+        Ok(Plan { folder, name, template: self.template.unwrap_or(Template::Hello), language })
     }
+}
+
+impl Lang {
+    const fn language(self) -> Language {
+        match self {
+            Self::Rust => Language::Rust,
+            Self::Js => Language::JavaScript,
+            Self::Python => Language::Python,
+            Self::Go => Language::Go,
+            Self::C => Language::C,
+        }
+    }
+}
+
+/// Not every template is written in every language.
+fn check_written_in(template: Template, language: Language) -> Result<(), Failure> {
+    if template.languages().contains(&language) {
+        return Ok(());
+    }
+    let known: Vec<&str> = template.languages().iter().map(|language| language.title()).collect();
+    Err(Failure::new(
+        Cause::Failed,
+        format!("template {} is not written in {}, only in {}", template.name(), language.title(), known.join(", ")),
+    )
+    .hint(format!(
+        "`--template hello` is written in every language; `--lang {}` has this one",
+        template.languages()[0]
+    )))
 }
 
 /// The stack's name that a folder's name gives.
@@ -127,7 +168,8 @@ fn start_repository(folder: &Path) {
 
 fn print_next_steps(plan: &Plan) {
     let folder = plan.folder.display();
-    terminal::say(format!("Made {BOLD}{}{BOLD:#} from template {} in {folder}", plan.name, plan.template.name()));
+    let (template, language) = (plan.template.name(), plan.language.title());
+    terminal::say(format!("Made {BOLD}{}{BOLD:#} from template {template} ({language}) in {folder}", plan.name));
     terminal::say("");
     if plan.folder != Path::new(".") {
         terminal::say(format!("  cd {folder}"));

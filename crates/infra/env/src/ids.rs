@@ -41,11 +41,7 @@ impl FromStr for InvocationId {
     type Err = InvalidInvocationId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if !digits {
-            return Err(InvalidInvocationId);
-        }
-        u128::from_str_radix(text, 16).map(Self).map_err(|_| InvalidInvocationId)
+        number(text).map(Self).ok_or(InvalidInvocationId)
     }
 }
 
@@ -61,6 +57,57 @@ impl fmt::Display for InvalidInvocationId {
 
 impl std::error::Error for InvalidInvocationId {}
 
+/// One WebSocket connection of a client: 128 random bits, so that nobody comes upon the id of a connection that was not
+/// told to them. As text they are 32 lower-case hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(u128);
+
+impl ConnectionId {
+    pub(crate) fn new(random: &Random) -> Self {
+        let mut bytes = [0; 16];
+        random.fill(&mut bytes);
+        Self(u128::from_be_bytes(bytes))
+    }
+}
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for ConnectionId {
+    type Err = InvalidConnectionId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        number(text).map(Self).ok_or(InvalidConnectionId)
+    }
+}
+
+/// The text is not a connection id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidConnectionId;
+
+impl fmt::Display for InvalidConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a connection id is 32 lower-case hexadecimal digits")
+    }
+}
+
+impl std::error::Error for InvalidConnectionId {}
+
+/// The number that 32 digits stand for.
+fn number(text: &str) -> Option<u128> {
+    let is_digits = text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if is_digits { u128::from_str_radix(text, 16).ok() } else { None }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +120,18 @@ mod tests {
         assert!(early < late);
         assert_eq!(early.to_string().parse(), Ok(early));
         assert_eq!("xyz".parse::<InvocationId>(), Err(InvalidInvocationId));
+    }
+
+    #[test]
+    fn connections_have_ids_of_their_own() {
+        let random = Random::seeded(7);
+        let (one, other) = (ConnectionId::new(&random), ConnectionId::new(&random));
+        assert_ne!(one, other);
+        assert_eq!(one.to_string().parse(), Ok(one));
+        for bad in
+            ["", "xyz", &one.to_string().to_uppercase(), &one.to_string()[1..], "+0000000000000000000000000000000"]
+        {
+            assert_eq!(bad.parse::<ConnectionId>(), Err(InvalidConnectionId), "{bad}");
+        }
     }
 }

@@ -9,7 +9,7 @@ mod random;
 mod tasks;
 
 pub use clock::{Clock, Timestamp};
-pub use ids::{InvalidInvocationId, InvocationId};
+pub use ids::{ConnectionId, InvalidConnectionId, InvalidInvocationId, InvocationId};
 pub use random::Random;
 pub use tasks::{Shutdown, Tasks};
 
@@ -63,5 +63,11 @@ impl Env {
     #[must_use]
     pub fn new_invocation_id(&self) -> InvocationId {
         InvocationId::new(self.now(), &self.random)
+    }
+
+    /// A new id for a WebSocket connection: 128 random bits.
+    #[must_use]
+    pub fn new_connection_id(&self) -> ConnectionId {
+        ConnectionId::new(&self.random)
     }
 }

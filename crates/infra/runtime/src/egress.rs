@@ -1,7 +1,10 @@
 //! HTTP requests that functions make to the outside.
 
 mod client;
+mod node;
 mod policy;
 
 pub use client::HttpClient;
+pub use node::NODE_HOST;
+pub(crate) use node::{is_node_host, is_to_node, send_to_node};
 pub use policy::EgressPolicy;

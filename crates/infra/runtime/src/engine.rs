@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use mu_abi::{DbReply, DbRequest, StorageReply, StorageRequest};
 use mu_stack::{Instances, Runtime};
 
@@ -47,6 +48,10 @@ pub trait Services: Send + Sync {
 
     /// A mu Storage operation.
     async fn storage(&self, request: StorageRequest) -> StorageReply;
+
+    /// A request to the node itself, which a guest makes as one to [`NODE_HOST`](crate::NODE_HOST). The answer's status
+    /// says whether it was understood.
+    async fn node(&self, request: http::Request<Bytes>) -> http::Response<Bytes>;
 
     /// Told when an execution was dropped before it had an outcome: what it had used until then. It may still be told
     /// some time after the drop, from another thread, and only if the guest had begun to run.

@@ -2,10 +2,13 @@
 
 use serde_json::{Value, json};
 
+use crate::language::Language;
 use crate::limits::{
     CONCURRENCY_DEFAULT, CONCURRENCY_MAX, CORS_ENTRIES_MAX, CORS_MAX_AGE_MAX, ENV_BYTES_MAX, INSTRUCTIONS_DEFAULT,
     INSTRUCTIONS_MAX, MEMORY_DEFAULT, MEMORY_MAX, MEMORY_MIN, NAME_BYTES_MAX, PATH_BYTES_MAX, ROUTES_MAX, SERVICES_MAX,
-    TIMEOUT_DEFAULT, TIMEOUT_MAX, VERSION_BYTES_MAX,
+    TIMEOUT_DEFAULT, TIMEOUT_MAX, VERSION_BYTES_MAX, WEBSOCKET_CONNECTIONS_DEFAULT, WEBSOCKET_CONNECTIONS_MAX,
+    WEBSOCKET_IDLE_DEFAULT, WEBSOCKET_IDLE_MAX, WEBSOCKET_IDLE_MIN, WEBSOCKET_MESSAGE_DEFAULT, WEBSOCKET_MESSAGE_MAX,
+    WEBSOCKET_MESSAGE_MIN, WEBSOCKET_RATE_DEFAULT, WEBSOCKET_RATE_MAX,
 };
 use crate::stack::{Instances, Runtime};
 use crate::{HumanDuration, Method};
@@ -43,7 +46,7 @@ pub(crate) const FUNCTION: &[Key] = &[
 /// A function in the YAML form of a deployed stack.
 pub(crate) const STACK_FUNCTION: &[Key] =
     &[TYPE, NAME, BINARY, RUNTIME, ENV, MEMORY_LIMIT, TIMEOUT, MAX_INSTRUCTIONS, MAX_CONCURRENCY, INSTANCES];
-pub(crate) const GATEWAY: &[Key] = &[TYPE, NAME, ENDPOINTS, CORS];
+pub(crate) const GATEWAY: &[Key] = &[TYPE, NAME, ENDPOINTS, CORS, WEBSOCKET];
 pub(crate) const TABLE: &[Key] = &[TYPE, NAME, DELETE];
 pub(crate) const STORAGE: &[Key] = &[TYPE, NAME, DELETE, PUBLIC];
 /// An endpoint written as an item of a list.
@@ -51,10 +54,19 @@ pub(crate) const ENDPOINT: &[Key] = &[METHOD, ROUTE_TO];
 pub(crate) const CROSS_ORIGIN: &[Key] =
     &[ALLOW_ORIGINS, ALLOW_METHODS, ALLOW_HEADERS, EXPOSE_HEADERS, ALLOW_CREDENTIALS, MAX_AGE];
 
+pub(crate) const WEBSOCKETS: &[Key] = &[MAX_MESSAGE, MAX_CONNECTIONS, MAX_RATE, IDLE_TIMEOUT];
+
 /// Values of `type`.
 pub(crate) const SERVICE_TYPES: [&str; 4] = ["Function", "Gateway", "KeyValueTable", "Storage"];
 /// Values of `lang`; the capital letter is how the first version of mu wrote it.
-pub(crate) const LANGUAGES: [&str; 2] = ["rust", "Rust"];
+pub(crate) const LANGUAGES: [&str; 6] = [
+    Language::Rust.as_str(),
+    "Rust",
+    Language::JavaScript.as_str(),
+    Language::Python.as_str(),
+    Language::Go.as_str(),
+    Language::C.as_str(),
+];
 /// Values of `runtime`.
 pub(crate) const RUNTIMES: [&str; 3] =
     [Runtime::Wasi1.as_str(), Runtime::WasiHttp.as_str(), Runtime::WasiHttp3.as_str()];
@@ -93,7 +105,7 @@ const NAME: Key = Key {
 const LANG: Key = Key {
     name: "lang",
     required: false,
-    about: "Language with a built-in build: `rust` builds the crate in `source` for wasm32-wasip1 and puts the result at `module`.",
+    about: "Language of the function, for which `mu build` makes `module` from `source`: `rust`, `js` (TypeScript as well), `python`, `go` or `c`.",
     schema: || json!({"enum": LANGUAGES}),
 };
 const BUILD: Key = Key {
@@ -118,8 +130,8 @@ const BINARY: Key = Key { name: "binary", required: true, about: "Id of the uplo
 const RUNTIME: Key = Key {
     name: "runtime",
     required: false,
-    about: "Contract between the function and mu: `wasi1.0`, a core module that speaks over stdin and stdout; `wasi-http`, a component with `wasi:http/incoming-handler@0.2`; `wasi-http-0.3`, one with `wasi:http/handler@0.3`.",
-    schema: || json!({"enum": RUNTIMES, "default": RUNTIMES[0]}),
+    about: "Contract between the function and mu: `wasi1.0`, a core module that speaks over stdin and stdout; `wasi-http`, a component with `wasi:http/incoming-handler@0.2`; `wasi-http-0.3`, one with `wasi:http/handler@0.3`. Unless said otherwise, the one that `lang` is built for: `wasi-http` with `js` and `python`, else `wasi1.0`.",
+    schema: || json!({"enum": RUNTIMES}),
 };
 const ENV: Key =
     Key { name: "env", required: false, about: "Environment variables of the function.", schema: variables };
@@ -137,7 +149,7 @@ const MEMORY_LIMIT: Key = Key {
         json!({
             "type": ["string", "integer"],
             "description": format!("From {MEMORY_MIN} to {MEMORY_MAX}."),
-            "pattern": "^[0-9]+ *(([KMGTkmgt][Ii]?)?[Bb])?$",
+            "pattern": SIZE_PATTERN,
             "default": MEMORY_DEFAULT.to_string(),
         })
     },
@@ -184,7 +196,7 @@ const INSTANCES: Key = Key {
 const ENDPOINTS: Key = Key {
     name: "endpoints",
     required: true,
-    about: "Paths, like `/todos/{id}`, and for each the handlers of its methods: `get: function.handler`, or a list of `method` and `route_to`.",
+    about: "Paths, like `/todos/{id}`, and for each the handlers of its methods and of WebSocket events: `get: function.handler`, `websocket: function.handler`, or a list of `method` and `route_to`.",
     schema: || {
         json!({
             "type": ["object", "null"],
@@ -209,8 +221,19 @@ const CORS: Key = Key {
     schema: || json!({"$ref": "#/$defs/cors"}),
 };
 
-const METHOD: Key =
-    Key { name: "method", required: true, about: "HTTP method.", schema: || json!({"$ref": "#/$defs/method"}) };
+const WEBSOCKET: Key = Key {
+    name: "websocket",
+    required: false,
+    about: "Limits of the WebSocket connections of this gateway.",
+    schema: || json!({"$ref": "#/$defs/websocket"}),
+};
+
+const METHOD: Key = Key {
+    name: "method",
+    required: true,
+    about: "HTTP method, or `websocket`.",
+    schema: || json!({"$ref": "#/$defs/method"}),
+};
 const ROUTE_TO: Key = Key {
     name: "route_to",
     required: true,
@@ -241,7 +264,7 @@ const ALLOW_METHODS: Key = Key {
     name: "allow_methods",
     required: false,
     about: "Methods those pages may use; the methods that the requested path has unless said otherwise.",
-    schema: || json!({"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/method"}}),
+    schema: || json!({"type": "array", "minItems": 1, "items": {"enum": methods()}}),
 };
 const ALLOW_HEADERS: Key = Key {
     name: "allow_headers",
@@ -274,6 +297,54 @@ const MAX_AGE: Key = Key {
     },
 };
 
+const MAX_MESSAGE: Key = Key {
+    name: "max_message",
+    required: false,
+    about: "Largest message in either direction, like 256KiB.",
+    schema: || {
+        json!({
+            "type": ["string", "integer"],
+            "description": format!("From {WEBSOCKET_MESSAGE_MIN} to {WEBSOCKET_MESSAGE_MAX}."),
+            "pattern": SIZE_PATTERN,
+            "default": WEBSOCKET_MESSAGE_DEFAULT.to_string(),
+        })
+    },
+};
+const MAX_CONNECTIONS: Key = Key {
+    name: "max_connections",
+    required: false,
+    about: "Most connections at the same time on one node.",
+    schema: || {
+        json!({
+            "type": "integer",
+            "minimum": 1,
+            "maximum": WEBSOCKET_CONNECTIONS_MAX,
+            "default": WEBSOCKET_CONNECTIONS_DEFAULT,
+        })
+    },
+};
+const MAX_RATE: Key = Key {
+    name: "max_rate",
+    required: false,
+    about: "Messages per second that are read from one connection; twice as many at once. A client that sends more is read more slowly.",
+    schema: || json!({"type": "integer", "minimum": 1, "maximum": WEBSOCKET_RATE_MAX, "default": WEBSOCKET_RATE_DEFAULT}),
+};
+const IDLE_TIMEOUT: Key = Key {
+    name: "idle_timeout",
+    required: false,
+    about: "How long a connection may be without a message in either direction before it is closed, like 10m.",
+    schema: || {
+        let shown = |duration| HumanDuration::saturating_from(duration).to_string();
+        json!({
+            "type": "string",
+            "description": format!("From {} to {}.", shown(WEBSOCKET_IDLE_MIN), shown(WEBSOCKET_IDLE_MAX)),
+            "pattern": DURATION_PATTERN,
+            "default": shown(WEBSOCKET_IDLE_DEFAULT),
+        })
+    },
+};
+
+const SIZE_PATTERN: &str = "^[0-9]+ *(([KMGTkmgt][Ii]?)?[Bb])?$";
 const DURATION_PATTERN: &str = "^([0-9]+ *h)? *([0-9]+ *m)? *([0-9]+ *s)? *([0-9]+ *ms)?$";
 
 fn name() -> Value {
@@ -306,7 +377,15 @@ fn any_or_list() -> Value {
     })
 }
 
+/// How a path's handler of WebSocket events is written where others have a method.
+pub(crate) const WEBSOCKET_VERB: &str = "websocket";
+
 /// Both spellings of every method.
 pub(crate) fn methods() -> Vec<&'static str> {
     Method::ALL.iter().flat_map(|method| [method.as_lower_case(), method.as_str()]).collect()
+}
+
+/// What a path may have handlers for.
+pub(crate) fn verbs() -> Vec<&'static str> {
+    methods().into_iter().chain([WEBSOCKET_VERB]).collect()
 }

@@ -16,6 +16,7 @@ mod duration;
 mod env;
 mod instructions;
 mod keys;
+mod language;
 pub mod limits;
 mod manifest;
 mod method;
@@ -30,12 +31,14 @@ mod stack;
 mod stack_id;
 mod stack_yaml;
 mod suggest;
+mod websocket;
 mod yaml;
 
 pub use crate::cors::{AllowList, Cors};
 pub use crate::duration::{HumanDuration, ParseDurationError};
 pub use crate::env::{Env, EnvError};
 pub use crate::instructions::{Instructions, ParseInstructionsError};
+pub use crate::language::Language;
 pub use crate::manifest::{Build, FunctionManifest, Manifest};
 pub use crate::method::{Method, MethodSet, ParseMethodError};
 pub use crate::name::{
@@ -44,7 +47,8 @@ pub use crate::name::{
 };
 pub use crate::problem::{Position, Problem, Report};
 pub use crate::route::{
-    DuplicateMethod, PathTemplate, Route, RouteConflict, RouteMatch, RouteTable, Segment, TemplateError,
+    DuplicateMethod, DuplicateWebSocket, PathTemplate, Route, RouteConflict, RouteMatch, RouteTable, Segment,
+    TemplateError,
 };
 pub use crate::schema::schema;
 pub use crate::size::{ByteSize, ParseSizeError};
@@ -52,3 +56,4 @@ pub use crate::stack::{
     Artifact, Function, FunctionLimits, Gateway, Instances, NotUploaded, Runtime, Service, Stack, StorageBox, Table,
 };
 pub use crate::stack_id::{ParseStackIdError, StackId};
+pub use crate::websocket::WebSocketLimits;

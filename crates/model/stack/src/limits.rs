@@ -54,5 +54,26 @@ pub const CONCURRENCY_MAX: u32 = 1_000;
 /// Longest time a browser may be told to remember a preflight answer; browsers cap it at a day or less.
 pub const CORS_MAX_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Largest message of a WebSocket connection when the gateway doesn't say.
+pub const WEBSOCKET_MESSAGE_DEFAULT: ByteSize = ByteSize::from_bytes(1024 * 1024);
+/// Least size that a gateway may ask for: what a control frame carries, and a little more.
+pub const WEBSOCKET_MESSAGE_MIN: ByteSize = ByteSize::from_bytes(128);
+/// Largest size of a message that a gateway may ask for.
+pub const WEBSOCKET_MESSAGE_MAX: ByteSize = ByteSize::from_bytes(16 * 1024 * 1024);
+/// WebSocket connections of a gateway, on one node, when it doesn't say.
+pub const WEBSOCKET_CONNECTIONS_DEFAULT: u32 = 10_000;
+/// Most connections that a gateway may ask for; the node has a limit of its own.
+pub const WEBSOCKET_CONNECTIONS_MAX: u32 = 1_000_000;
+/// Messages per second that are read from one connection when the gateway doesn't say.
+pub const WEBSOCKET_RATE_DEFAULT: u32 = 100;
+/// Most messages per second that a gateway may ask for.
+pub const WEBSOCKET_RATE_MAX: u32 = 100_000;
+/// How long a connection may be without a message when the gateway doesn't say.
+pub const WEBSOCKET_IDLE_DEFAULT: Duration = Duration::from_secs(10 * 60);
+/// Shortest time without a message that a gateway may ask for.
+pub const WEBSOCKET_IDLE_MIN: Duration = Duration::from_secs(1);
+/// Longest time without a message that a gateway may ask for.
+pub const WEBSOCKET_IDLE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Most problems kept in one report; the rest are counted.
 pub const PROBLEMS_MAX: usize = 100;

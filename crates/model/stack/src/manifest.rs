@@ -2,6 +2,7 @@
 
 use crate::env::{Env, EnvError};
 use crate::keys;
+use crate::language::Language;
 use crate::name::{FunctionName, StackName};
 use crate::problem::{Position, Problems, Report};
 use crate::read::services::FunctionForm;
@@ -55,8 +56,8 @@ pub struct FunctionManifest {
 /// How a function's module comes to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Build {
-    /// `cargo build` for wasm32-wasip1 in the source directory.
-    Rust,
+    /// With the tools of this language.
+    Language(Language),
     /// This command, run by the shell in the source directory.
     Command(String),
     /// It is there already.

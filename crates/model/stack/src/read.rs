@@ -4,6 +4,7 @@ pub(crate) mod cross_origin;
 pub(crate) mod function;
 pub(crate) mod routes;
 pub(crate) mod services;
+pub(crate) mod websocket;
 
 use std::fmt;
 use std::str::FromStr;

@@ -4,5 +4,5 @@ mod segment;
 mod table;
 mod template;
 
-pub use self::table::{DuplicateMethod, Route, RouteConflict, RouteMatch, RouteTable};
+pub use self::table::{DuplicateMethod, DuplicateWebSocket, Route, RouteConflict, RouteMatch, RouteTable};
 pub use self::template::{PathTemplate, Segment, TemplateError};

@@ -24,7 +24,8 @@ pub fn schema() -> Value {
         "storage": service("Storage", keys::STORAGE),
         "endpoint": object(keys::ENDPOINT),
         "cors": object(keys::CROSS_ORIGIN),
-        "method": {"enum": keys::methods()},
+        "websocket": object(keys::WEBSOCKETS),
+        "method": {"enum": keys::verbs()},
         "handler": {
             "description": "A handler of a function of this stack: `function.handler`.",
             "type": "string",

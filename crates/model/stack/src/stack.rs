@@ -10,6 +10,7 @@ use crate::limits::{CONCURRENCY_DEFAULT, INSTRUCTIONS_DEFAULT, MEMORY_DEFAULT, T
 use crate::name::{BinaryId, BoxName, FunctionName, GatewayName, StackName, TableName};
 use crate::route::RouteTable;
 use crate::size::ByteSize;
+use crate::websocket::WebSocketLimits;
 
 /// A validated stack: names are unique within their kind, and every route leads to a function of the stack.
 ///
@@ -105,6 +106,8 @@ pub struct Gateway {
     pub routes: RouteTable,
     /// What pages of other origins may do; nothing without it.
     pub cors: Option<Cors>,
+    /// What its WebSocket connections may do.
+    pub websocket: WebSocketLimits,
 }
 
 /// A key/value table.

@@ -9,6 +9,7 @@ use crate::problem::{Problems, Report};
 use crate::read::services::FunctionForm;
 use crate::read::{Fields, function, services};
 use crate::stack::{Artifact, Function, FunctionLimits, Gateway, Instances, NotUploaded, Service, Stack};
+use crate::websocket::WebSocketLimits;
 use crate::yaml;
 
 impl Stack {
@@ -100,9 +101,32 @@ fn write_gateway(out: &mut String, gateway: &Gateway) {
         for (method, handler) in route.handlers() {
             line(out, 8, method.as_lower_case(), &quoted(&handler.to_string()));
         }
+        if let Some(handler) = route.websocket() {
+            line(out, 8, keys::WEBSOCKET_VERB, &quoted(&handler.to_string()));
+        }
     }
     if let Some(cors) = &gateway.cors {
         write_cors(out, cors);
+    }
+    if gateway.websocket != WebSocketLimits::default() {
+        write_websocket(out, &gateway.websocket);
+    }
+}
+
+fn write_websocket(out: &mut String, limits: &WebSocketLimits) {
+    let usual = WebSocketLimits::default();
+    out.push_str("    websocket:\n");
+    if limits.message != usual.message {
+        line(out, 6, "max_message", &limits.message.to_string());
+    }
+    if limits.connections != usual.connections {
+        line(out, 6, "max_connections", &limits.connections.to_string());
+    }
+    if limits.rate != usual.rate {
+        line(out, 6, "max_rate", &limits.rate.to_string());
+    }
+    if limits.idle_timeout != usual.idle_timeout {
+        line(out, 6, "idle_timeout", &HumanDuration::saturating_from(limits.idle_timeout).to_string());
     }
 }
 

@@ -34,6 +34,11 @@ impl ClientIo {
         Self { stream, activity, has_read: false, write_pause_max, pause: None, is_paused: false }
     }
 
+    /// The socket, for another protocol, which watches over itself.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     /// Passes on the outcome of a write, unless the client has not taken anything for too long.
     fn limit_pause<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {

@@ -17,7 +17,7 @@ pub struct GatewayConfig {
     pub head_timeout: Duration,
     /// How long a client may pause inside a request's body.
     pub body_pause_max: Duration,
-    /// How long a client may leave a response unread before the connection is cut. Taking less than 8 KiB of what is
+    /// How long a client may leave a response, or what is sent over a WebSocket, unread before the connection is cut. Taking less than 8 KiB of what is
     /// there counts as leaving it unread.
     pub write_pause_max: Duration,
     /// How long a connection is kept open without a request.
@@ -26,6 +26,14 @@ pub struct GatewayConfig {
     pub drain_timeout: Duration,
     /// Requests under way at the same time on one HTTP/2 connection.
     pub streams_max: u32,
+    /// WebSocket connections of all stacks together; over it the answer is 503. They do not count as connections above.
+    pub websockets_max: usize,
+    /// How long a WebSocket client may be silent before it is pinged.
+    pub ping_after: Duration,
+    /// How long it may stay silent then before it counts as gone.
+    pub pong_timeout: Duration,
+    /// How long a WebSocket client may take to answer that the connection ends.
+    pub close_timeout: Duration,
 }
 
 impl Default for GatewayConfig {
@@ -40,6 +48,10 @@ impl Default for GatewayConfig {
             keep_alive: Duration::from_secs(75),
             drain_timeout: Duration::from_secs(30),
             streams_max: 128,
+            websockets_max: 65_536,
+            ping_after: Duration::from_secs(30),
+            pong_timeout: Duration::from_secs(30),
+            close_timeout: Duration::from_secs(10),
         }
     }
 }

@@ -64,7 +64,7 @@ impl Connections {
         let watched = Watched { id, activity: self.watch.add(id), watch: Arc::clone(&self.watch) };
         let activity = &watched.activity;
         let io = ClientIo::new(stream, Arc::clone(activity), self.config.write_pause_max);
-        let mut connection = pin!(self.protocols.serve_connection(
+        let mut connection = pin!(self.protocols.serve_connection_with_upgrades(
             TokioIo::new(io),
             service_fn(|request| answer(Arc::clone(&self.service), activity, request)),
         ));

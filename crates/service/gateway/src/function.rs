@@ -10,7 +10,7 @@ use mu_runtime::Request;
 use mu_stack::PathTemplate;
 
 use crate::error::ApiError;
-use crate::headers::{join_cookies, remove_connection_headers, survey, survey_request};
+use crate::headers::{join_cookies, remove_connection_headers, remove_socket_headers, survey, survey_request};
 use crate::query::parse_query;
 use crate::request_body::request_body;
 use crate::request_id::{X_MU_INVOCATION_ID, X_REQUEST_ID};
@@ -78,7 +78,7 @@ fn prepare(
 }
 
 /// Makes the headers of a request those that a function sees.
-fn prepare_headers(
+pub(crate) fn prepare_headers(
     headers: &mut HeaderMap,
     version: Version,
     uri: &Uri,
@@ -89,6 +89,9 @@ fn prepare_headers(
     traffic.add(survey.bytes);
     if survey.has_connection_headers {
         remove_connection_headers(headers);
+    }
+    if survey.has_socket_headers {
+        remove_socket_headers(headers);
     }
     if version == Version::HTTP_2 {
         join_cookies(headers);
@@ -104,7 +107,7 @@ fn prepare_headers(
 }
 
 /// Makes the function's response one that can be sent: its framing is the gateway's business.
-fn finish(response: mu_runtime::Response, is_head: bool) -> Response<ResponseBody> {
+pub(crate) fn finish(response: mu_runtime::Response, is_head: bool) -> Response<ResponseBody> {
     let mu_runtime::Response { status, mut headers, body } = response;
     if survey(&headers).has_connection_headers {
         remove_connection_headers(&mut headers);

@@ -2,6 +2,8 @@
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use crate::websocket::is_socket_header;
+
 /// What one look at all headers of a message tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Survey {
@@ -9,6 +11,8 @@ pub(crate) struct Survey {
     pub(crate) bytes: u64,
     /// Whether some headers are about the connection, not the message.
     pub(crate) has_connection_headers: bool,
+    /// Whether some headers are those by which a function knows an event of a WebSocket connection.
+    pub(crate) has_socket_headers: bool,
 }
 
 /// A header whose value is not UTF-8.
@@ -43,6 +47,7 @@ impl Survey {
     fn add(&mut self, name: &HeaderName, value: &HeaderValue) {
         self.bytes += (name.as_str().len() + value.len()) as u64;
         self.has_connection_headers |= is_about_the_connection(name.as_str());
+        self.has_socket_headers |= is_socket_header(name);
     }
 }
 
@@ -52,6 +57,14 @@ pub(crate) fn remove_connection_headers(headers: &mut HeaderMap) {
     let named = lists.flat_map(|list| list.split(',')).filter_map(|name| name.trim().parse().ok());
     let known = headers.keys().filter(|name| is_about_the_connection(name.as_str())).cloned();
     for name in named.chain(known).collect::<Vec<HeaderName>>() {
+        headers.remove(name);
+    }
+}
+
+/// Removes what only the gateway may tell a function: the headers of WebSocket events.
+pub(crate) fn remove_socket_headers(headers: &mut HeaderMap) {
+    let forged: Vec<HeaderName> = headers.keys().filter(|name| is_socket_header(name)).cloned().collect();
+    for name in forged {
         headers.remove(name);
     }
 }
@@ -92,10 +105,13 @@ mod tests {
 
     #[test]
     fn names_and_values_are_counted() {
-        for (lines, bytes, has_connection_headers) in
-            [(vec![], 0, false), (vec![("a", "12"), ("host", "x")], 8, false), (vec![("te", "trailers")], 10, true)]
-        {
-            assert_eq!(survey(&headers(&lines)), Survey { bytes, has_connection_headers });
+        for (lines, bytes, has_connection_headers, has_socket_headers) in [
+            (vec![], 0, false, false),
+            (vec![("a", "12"), ("host", "x")], 8, false, false),
+            (vec![("te", "trailers")], 10, true, false),
+            (vec![("mu-websocket-event", "open")], 22, false, true),
+        ] {
+            assert_eq!(survey(&headers(&lines)), Survey { bytes, has_connection_headers, has_socket_headers });
         }
     }
 

@@ -1,4 +1,4 @@
-//! HTTP in: routing, limits, CORS, public boxes, graceful drain.
+//! HTTP in: routing, limits, CORS, public boxes, WebSockets, graceful drain.
 //!
 //! A [`Gateway`] is one listener that speaks HTTP/1.1 and HTTP/2. It answers `/{stack}/{gateway}/{path}` by invoking
 //! the handler that the stack's route names, and `/{stack}/{box}/{key}` with the objects of public boxes. What a client
@@ -22,6 +22,7 @@ mod server;
 mod service;
 mod unread;
 mod watch;
+mod websocket;
 
 pub use config::GatewayConfig;
 pub use server::{BindError, Gateway};

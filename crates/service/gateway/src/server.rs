@@ -16,6 +16,7 @@ use crate::config::GatewayConfig;
 use crate::connection::Connections;
 use crate::service::Service;
 use crate::watch::{Order, Watch};
+use crate::websocket::SocketTasks;
 
 /// Connections that the operating system keeps waiting until they are accepted.
 const BACKLOG: u32 = 1024;
@@ -53,7 +54,8 @@ impl Gateway {
     ) -> Result<Self, BindError> {
         let bound = listen(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (address, listener) = bound.map_err(|source| BindError { address, source })?;
-        let service = Arc::new(Service::new(env, invoker, config));
+        let sockets = SocketTasks::new(TaskTracker::new());
+        let service = Arc::new(Service::new(env, invoker, config, sockets));
         Ok(Self { listener, address, service, config })
     }
 
@@ -67,11 +69,12 @@ impl Gateway {
     /// as the configuration allows, and cuts what is left.
     pub async fn serve(self, shutdown: Shutdown) {
         let watch = Arc::new(Watch::new(&self.config));
-        let tasks = TaskTracker::new();
+        let sockets = self.service.sockets().clone();
+        let tasks = sockets.tracker().clone();
         let connections = Connections::new(self.service, Arc::clone(&watch), tasks.clone(), self.config);
         let serving = async {
             accept_until(&shutdown, self.listener, connections, &tasks, self.config.connections_max).await;
-            drain(&watch, &tasks, self.config.drain_timeout).await;
+            drain(&watch, &sockets, self.config.drain_timeout).await;
         };
         tokio::select! {
             () = serving => {}
@@ -127,12 +130,15 @@ async fn accept(listener: &TcpListener) -> tokio::net::TcpStream {
     }
 }
 
-async fn drain(watch: &Watch, tasks: &TaskTracker, timeout: Duration) {
+async fn drain(watch: &Watch, sockets: &SocketTasks, timeout: Duration) {
+    let tasks = sockets.tracker();
     tasks.close();
     watch.command_all(Order::Finish);
+    sockets.finish();
     if tokio::time::timeout(timeout, tasks.wait()).await.is_err() {
         tracing::warn!(?timeout, "requests did not finish in time; closing their connections");
         watch.command_all(Order::Close);
+        sockets.cut();
         tasks.wait().await;
     }
 }

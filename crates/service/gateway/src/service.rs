@@ -6,6 +6,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use mu_env::{Env, InvocationId};
 use mu_invoke::{DeployedGateway, Deployment, Found, Invoker, Kind, Routed};
 use mu_stack::MethodSet;
@@ -19,12 +20,14 @@ use crate::object;
 use crate::query::NotText;
 use crate::request_id::{X_REQUEST_ID, client_request_id, id_value};
 use crate::response::{ResponseBody, respond, without_body};
+use crate::websocket::{self, SocketTasks};
 
 /// Answers requests.
 pub(crate) struct Service {
     env: Env,
     invoker: Arc<Invoker>,
     config: GatewayConfig,
+    sockets: SocketTasks,
 }
 
 /// A request as it was received, without its URL.
@@ -38,11 +41,21 @@ pub(crate) struct Received {
     pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Incoming,
+    /// How the connection is had for another protocol, if the client asks for one.
+    pub(crate) upgrade: Option<OnUpgrade>,
 }
 
 impl Service {
-    pub(crate) fn new(env: Env, invoker: Arc<Invoker>, config: GatewayConfig) -> Self {
-        Self { env, invoker, config }
+    pub(crate) fn new(env: Env, invoker: Arc<Invoker>, config: GatewayConfig, sockets: SocketTasks) -> Self {
+        Self { env, invoker, config, sockets }
+    }
+
+    pub(crate) fn env(&self) -> &Env {
+        &self.env
+    }
+
+    pub(crate) fn sockets(&self) -> &SocketTasks {
+        &self.sockets
     }
 
     pub(crate) fn invoker(&self) -> &Arc<Invoker> {
@@ -58,11 +71,13 @@ impl Service {
     /// Everything but the work itself is decided in plain functions: the fewer levels of futures a request passes
     /// through, the less of it is copied.
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<ResponseBody> {
-        let (Parts { method, uri, version, headers, .. }, body) = request.into_parts();
+        let (Parts { method, uri, version, headers, mut extensions, .. }, body) = request.into_parts();
         let id = self.env.new_invocation_id();
         let invocation = id_value(id);
         let request_id = client_request_id(&headers).unwrap_or(&invocation).clone();
-        let received = Received { id, invocation, request_id: request_id.clone(), method, version, headers, body };
+        let upgrade = extensions.remove();
+        let received =
+            Received { id, invocation, request_id: request_id.clone(), method, version, headers, body, upgrade };
         let is_head = received.method == Method::HEAD;
 
         let mut response = match self.find_service(&uri) {
@@ -78,6 +93,8 @@ impl Service {
                             }
                             response
                         }
+                        // Boxed, so that other requests don't carry its size.
+                        Step::Open(matched) => Box::pin(websocket::open(self, matched, received)).await,
                         Step::Answered(response) => response,
                     };
                     if let Some((policy, origin)) = policy {
@@ -116,6 +133,8 @@ impl Service {
 enum Step<'d> {
     /// Invoke the handler of a route.
     Invoke(Matched<'d>),
+    /// Open a WebSocket, if the handler accepts.
+    Open(Matched<'d>),
     /// Nothing: the gateway answers by itself.
     Answered(Response<ResponseBody>),
 }
@@ -135,6 +154,13 @@ fn find_route<'d>(
     {
         return Step::Answered(cors::preflight(policy, &received.headers, allow));
     }
+    if *method == Method::GET
+        && gateway.has_websockets()
+        && websocket::is_asked_for(&received.headers)
+        && let Routed::Found { target, params, template } = gateway.websocket(path)
+    {
+        return Step::Open(Matched { deployment, gateway, target, params, template, uri, path });
+    }
     let routed = match route_method(method) {
         Some(method) => gateway.route(method, path),
         None => gateway.methods(path).map_or(Routed::NotFound, |allow| Routed::MethodNotAllowed { allow }),
@@ -145,6 +171,7 @@ fn find_route<'d>(
         }
         Routed::MethodNotAllowed { allow } if *method == Method::OPTIONS => return Step::Answered(options(allow)),
         Routed::MethodNotAllowed { allow } => method_not_allowed(method, path, allow),
+        Routed::UpgradeRequired => websocket::required(path),
         Routed::NotFound => unknown_path(deployment, gateway, path),
         Routed::BadEncoding => {
             ApiError::new(Kind::Invalid, format!("the path `{}` cannot be percent-decoded", shown(path)))

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mu_runtime::{Limits, Program};
 use mu_stack::{
-    BoxName, FunctionName, Gateway, GatewayName, HandlerRef, Method, MethodSet, PathTemplate, RouteMatch, RouteTable,
-    Stack, StackId,
+    BoxName, FunctionName, Gateway, GatewayName, HandlerRef, Method, MethodSet, PathTemplate, Route, RouteMatch,
+    RouteTable, Stack, StackId, WebSocketLimits,
 };
 use tokio::sync::Notify;
 
@@ -46,6 +46,9 @@ pub struct DeployedGateway {
     name: Arc<str>,
     routes: RouteTable,
     targets: HashMap<HandlerRef, Target>,
+    /// The handlers of WebSocket events.
+    socket_targets: HashMap<HandlerRef, Target>,
+    websocket: WebSocketLimits,
     cors: Option<CorsPolicy>,
 }
 
@@ -55,6 +58,8 @@ pub struct Target {
     /// Index among the deployment's functions.
     function: usize,
     handler: Arc<str>,
+    /// Bodies of at least this size are permitted in both directions, whatever the function's own limits are.
+    body_bytes_min: u64,
 }
 
 /// What a request's method and path lead to.
@@ -74,6 +79,8 @@ pub enum Routed<'d> {
         /// The methods it has.
         allow: MethodSet,
     },
+    /// The path is there for WebSockets only.
+    UpgradeRequired,
     /// No route has this path.
     NotFound,
     /// The path cannot be percent-decoded to text.
@@ -162,7 +169,7 @@ impl Deployment {
     #[must_use]
     pub fn target(&self, reference: &HandlerRef) -> Option<Target> {
         let function = self.functions.iter().position(|function| *function.name == *reference.function.as_str())?;
-        Some(Target { function, handler: reference.handler.as_str().into() })
+        Some(Target { function, handler: reference.handler.as_str().into(), body_bytes_min: 0 })
     }
 
     /// The function that a target belongs to.
@@ -229,13 +236,18 @@ impl DeployedGateway {
     fn new(gateway: &Gateway, slots: &HashMap<&FunctionName, usize>) -> Self {
         let references = gateway.routes.routes().iter().flat_map(|route| route.handlers().iter().map(|(_, to)| to));
         // A stack's routes lead to functions of the stack; the type of a stack says so.
-        let targets = references.filter_map(|reference| {
+        let target = |reference: &HandlerRef, body_bytes_min: u64| {
             let function = *slots.get(&reference.function)?;
-            Some((reference.clone(), Target { function, handler: reference.handler.as_str().into() }))
-        });
+            Some((reference.clone(), Target { function, handler: reference.handler.as_str().into(), body_bytes_min }))
+        };
+        let targets = references.filter_map(|reference| target(reference, 0));
+        let sockets = gateway.routes.routes().iter().filter_map(Route::websocket);
+        let message_bytes_max = gateway.websocket.message.bytes();
         Self {
             name: gateway.name.as_str().into(),
             targets: targets.collect(),
+            socket_targets: sockets.filter_map(|reference| target(reference, message_bytes_max)).collect(),
+            websocket: gateway.websocket,
             routes: gateway.routes.clone(),
             cors: gateway.cors.as_ref().map(CorsPolicy::from),
         }
@@ -257,14 +269,36 @@ impl DeployedGateway {
     #[must_use]
     pub fn route(&self, method: Method, path: &str) -> Routed<'_> {
         match self.routes.find(method, path) {
-            RouteMatch::Found { handler, params, template } => match self.targets.get(handler) {
-                Some(target) => Routed::Found { target, params, template },
-                None => Routed::NotFound,
-            },
+            RouteMatch::Found { handler, params, template } => found(&self.targets, handler, params, template),
             RouteMatch::MethodNotAllowed { allow, .. } => Routed::MethodNotAllowed { allow },
+            RouteMatch::UpgradeRequired { .. } => Routed::UpgradeRequired,
             RouteMatch::NotFound => Routed::NotFound,
             RouteMatch::BadEncoding => Routed::BadEncoding,
         }
+    }
+
+    /// Finds the handler of the WebSocket connections of a path; [`Routed::MethodNotAllowed`] when it has none.
+    #[must_use]
+    pub fn websocket(&self, path: &str) -> Routed<'_> {
+        match self.routes.find_websocket(path) {
+            RouteMatch::Found { handler, params, template } => found(&self.socket_targets, handler, params, template),
+            RouteMatch::MethodNotAllowed { allow, .. } => Routed::MethodNotAllowed { allow },
+            RouteMatch::UpgradeRequired { .. } => Routed::UpgradeRequired,
+            RouteMatch::NotFound => Routed::NotFound,
+            RouteMatch::BadEncoding => Routed::BadEncoding,
+        }
+    }
+
+    /// Whether any of its routes takes WebSocket connections.
+    #[must_use]
+    pub fn has_websockets(&self) -> bool {
+        !self.socket_targets.is_empty()
+    }
+
+    /// Limits of its WebSocket connections.
+    #[must_use]
+    pub fn websocket_limits(&self) -> &WebSocketLimits {
+        &self.websocket
     }
 
     /// The methods of a path, `HEAD` and `OPTIONS` included where the gateway itself answers them; `None` when no
@@ -276,9 +310,10 @@ impl DeployedGateway {
             RouteMatch::Found { template, .. } => {
                 let route = self.routes.routes().iter().find(|route| route.template() == template)?;
                 let declared: MethodSet = route.handlers().iter().map(|&(method, _)| method).collect();
+                let declared = if route.websocket().is_some() { declared.with(Method::Get) } else { declared };
                 Some(if declared.contains(Method::Get) { declared.with(Method::Head) } else { declared })
             }
-            RouteMatch::NotFound | RouteMatch::BadEncoding => None,
+            RouteMatch::UpgradeRequired { .. } | RouteMatch::NotFound | RouteMatch::BadEncoding => None,
         }
     }
 }
@@ -288,6 +323,28 @@ impl Target {
     #[must_use]
     pub fn handler(&self) -> &Arc<str> {
         &self.handler
+    }
+
+    /// What one call may use, given what its function may.
+    pub(crate) fn limits(&self, function: &Limits) -> Limits {
+        Limits {
+            request_bytes: function.request_bytes.max(self.body_bytes_min),
+            response_bytes: function.response_bytes.max(self.body_bytes_min),
+            ..*function
+        }
+    }
+}
+
+/// The target of a handler. A stack's routes lead to functions of the stack, so that there always is one.
+fn found<'d>(
+    targets: &'d HashMap<HandlerRef, Target>,
+    handler: &HandlerRef,
+    params: Vec<(&'d str, String)>,
+    template: &'d PathTemplate,
+) -> Routed<'d> {
+    match targets.get(handler) {
+        Some(target) => Routed::Found { target, params, template },
+        None => Routed::NotFound,
     }
 }
 

@@ -19,6 +19,8 @@ pub enum Kind {
     MethodNotAllowed,
     /// The request, or its body, is over a limit: send less.
     TooLarge,
+    /// There is too much of it at the moment: wait.
+    Exhausted,
     /// The function is at fault: look at its log.
     FunctionFailed,
     /// There is no room at the moment: try again.
@@ -38,6 +40,7 @@ impl Kind {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::TooLarge => "too_large",
+            Self::Exhausted => "exhausted",
             Self::FunctionFailed => "function_failed",
             Self::Unavailable => "unavailable",
             Self::Timeout => "timeout",
@@ -54,6 +57,7 @@ impl Kind {
             Self::NotFound => Status::NOT_FOUND,
             Self::MethodNotAllowed => Status::METHOD_NOT_ALLOWED,
             Self::TooLarge => Status::PAYLOAD_TOO_LARGE,
+            Self::Exhausted => Status::TOO_MANY_REQUESTS,
             Self::FunctionFailed => Status::BAD_GATEWAY,
             Self::Unavailable => Status::SERVICE_UNAVAILABLE,
             Self::Timeout => Status::GATEWAY_TIMEOUT,

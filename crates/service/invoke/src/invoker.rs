@@ -22,6 +22,7 @@ use crate::error::InvokeError;
 use crate::receipt::{Cause, ReceiptSink};
 use crate::services::{Backends, CallServices};
 use crate::tally::Tally;
+use crate::websocket::Sockets;
 
 /// Runs handlers of deployed stacks, and accounts for it.
 pub struct Invoker {
@@ -58,7 +59,7 @@ impl Invoker {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { env, engine, db, boxes, logs, receipts, config } = parts;
-        let backends = Arc::new(Backends { db, boxes });
+        let backends = Arc::new(Backends { db, boxes, sockets: Arc::default() });
         Self {
             env,
             engine,
@@ -109,7 +110,7 @@ impl Invoker {
             handler: Arc::clone(target.handler()),
             request,
             env: Arc::clone(&function.env),
-            limits: function.limits,
+            limits: target.limits(&function.limits),
             deadline: tally.start_instant() + function.limits.timeout,
             services: services as Arc<dyn Services>,
             log: tally.log(self.config.log_bytes_max),
@@ -155,6 +156,12 @@ impl Invoker {
     #[must_use]
     pub fn boxes(&self) -> &Arc<Boxes> {
         &self.backends.boxes
+    }
+
+    /// The WebSocket connections of all stacks.
+    #[must_use]
+    pub fn sockets(&self) -> &Arc<Sockets> {
+        &self.backends.sockets
     }
 
     /// Limits of every invocation.

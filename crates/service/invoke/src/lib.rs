@@ -16,6 +16,7 @@ mod meter;
 mod receipt;
 mod services;
 mod tally;
+mod websocket;
 
 pub use config::{FailureDetail, InvokeConfig};
 pub use cors::{CorsPolicy, HeaderRule, OriginRule};
@@ -26,3 +27,7 @@ pub use error::{InvokeError, Kind, code};
 pub use invoker::{Invoker, Parts};
 pub use meter::{Meter, Totals};
 pub use receipt::{Cause, Receipt, ReceiptSink, Verdict};
+pub use websocket::{
+    Closing, MessageKind, OpenSocket, Outbound, SendError, Socket, SocketEvent, SocketMessage, SocketParams, Sockets,
+    SocketsFull, SocketsMax,
+};

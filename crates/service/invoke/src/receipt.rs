@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use mu_env::{InvocationId, Timestamp};
+use mu_env::{ConnectionId, InvocationId, Timestamp};
 use mu_pricing::Usage;
 use mu_stack::{PathTemplate, StackId};
 
 use crate::meter::Meter;
+use crate::websocket::SocketEvent;
 
 /// What one invocation was, how it ended, and what it used. There is exactly one for every call of
 /// [`Invoker::invoke`](crate::Invoker::invoke).
@@ -52,6 +53,17 @@ pub enum Cause {
         method: Method,
         /// The route that matched.
         template: PathTemplate,
+    },
+    /// Something that happened on a WebSocket connection of a gateway.
+    WebSocket {
+        /// The gateway's name.
+        gateway: Arc<str>,
+        /// The route of the connection.
+        template: PathTemplate,
+        /// What happened.
+        event: SocketEvent,
+        /// The connection.
+        connection: ConnectionId,
     },
     /// A person, from the command line.
     CommandLine,

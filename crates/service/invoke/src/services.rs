@@ -1,24 +1,29 @@
 //! What a running function may ask of the node: one value per call, scoped to the function's stack.
 
 mod db;
+mod node;
 mod storage;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use mu_abi::{DbReply, DbRequest, StorageReply, StorageRequest};
 use mu_db::MuDb;
 use mu_pricing::Usage;
 use mu_runtime::{ExecutionUsage, Services};
+use mu_stack::StackId;
 use mu_storage::Boxes;
 
 use crate::receipt::OpenReceipt;
+use crate::websocket::Sockets;
 
-/// The data of all stacks.
+/// The data of all stacks, and their WebSocket connections.
 pub(crate) struct Backends {
     pub(crate) db: Arc<MuDb>,
     pub(crate) boxes: Arc<Boxes>,
+    pub(crate) sockets: Arc<Sockets>,
 }
 
 /// The node as one call sees it. Counts what the call uses.
@@ -102,6 +107,10 @@ impl Services for CallServices {
                 StorageReply::Error(storage::told(&error))
             }
         }
+    }
+
+    async fn node(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
+        node::answer(&self.backends.sockets, StackId::new(self.stack), request)
     }
 
     fn abandoned(&self, usage: ExecutionUsage) {

@@ -6,7 +6,7 @@ use mu_abi::{LogLevel, Outgoing};
 
 #[cfg(feature = "http")]
 use crate::http_client::HttpClient;
-use crate::{database::Db, host::Host, storage::Storage};
+use crate::{database::Db, host::Host, storage::Storage, websocket::WebSockets};
 
 /// What a handler may reach beyond its request: the database, the boxes, other servers, the log.
 ///
@@ -39,6 +39,12 @@ impl MuContext {
     #[must_use]
     pub fn http_client(&self) -> HttpClient<'_> {
         HttpClient::new(&*self.host)
+    }
+
+    /// The WebSocket connections of this stack.
+    #[must_use]
+    pub fn websockets(&self) -> WebSockets<'_> {
+        WebSockets::new(&*self.host)
     }
 
     /// Writes a line to the function's log. The macros of [`log`] do the same without a context at hand.

@@ -25,10 +25,11 @@
 //!
 //! | a parameter | reads |
 //! |---|---|
-//! | `&MuContext`, `&mut MuContext` (first) | the database, boxes, HTTP client and log |
+//! | `&MuContext`, `&mut MuContext` (first) | the database, boxes, HTTP client, WebSockets and log |
 //! | [`Path<T>`](Path), [`Query<T>`](Query), [`PathParams`], [`QueryParams`] | the URL, typed or as it is |
 //! | [`Json<T>`](Json), [`Form<T>`](Form), `String`, `&str`, `Vec<u8>`, `&[u8]` | the body |
 //! | [`Headers`], [`Cookies`], [`HttpMethod`], `&`[`Request`] | the rest |
+//! | [`WebSocketEvent`] | what happened on a WebSocket connection |
 //! | `Result<T>` of any of these | the same, leaving it to the handler what happens when it can't be read |
 //!
 //! | a result | responds with |
@@ -62,6 +63,7 @@ mod serve;
 mod stdio;
 mod storage;
 pub mod test;
+mod websocket;
 
 #[cfg(feature = "form")]
 pub use crate::extract::Form;
@@ -79,6 +81,7 @@ pub use crate::{
     respond::{Html, IntoResponse},
     serve::serve,
     storage::Storage,
+    websocket::{Delivery, WebSocketEvent, WebSocketKind, WebSockets},
 };
 pub use log;
 pub use mu_abi::{

@@ -1,76 +1,91 @@
-//! `lang: rust`: a package becomes a module.
+//! `lang: rust`: a package becomes a module, or with `runtime: wasi-http` a component.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
+use mu_stack::{Language, Runtime};
 use serde::Deserialize;
 
 use crate::build::process::{self, Stdout};
-use crate::build::toolchain::{TARGET, Toolchain};
-use crate::failure::{Cause, Failure};
-use crate::sdk;
+use crate::build::source::Source;
+use crate::build::toolchain::{self, Toolchain};
+use crate::failure::Failure;
 use crate::terminal::{self, Progress};
 
-/// A function that cargo builds.
-pub(crate) struct RustFunction<'a> {
-    /// The project's root.
-    pub(crate) root: &'a Path,
-    /// The function's name.
-    pub(crate) name: &'a str,
-    /// The package's folder.
-    pub(crate) folder: &'a Path,
+/// Builds the package and answers with the path of what was built, in cargo's target folder.
+pub(crate) fn build(source: &Source<'_>, progress: &Progress) -> Result<PathBuf, Failure> {
+    source.manifest("Cargo.toml", Language::Rust)?;
+    let target = toolchain::target(source.runtime);
+    let toolchain = Toolchain::find_or_install(source.folder, target, |line| terminal::say(line))
+        .map_err(|missing| source.failed(missing.to_string()).hint(missing.hint()))?;
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--release", "--target", target, "--message-format", "json-render-diagnostics"]);
+    cargo
+        .arg("--manifest-path")
+        .arg(source.folder.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(source.root.join(".mu/target"));
+    cargo.args(["--color", if terminal::is_interactive() { "always" } else { "never" }]);
+    toolchain.apply(cargo.current_dir(source.folder));
+    let built = process::run(&mut cargo, Stdout::Wanted, progress)
+        .map_err(|e| source.failed(format!("starting cargo: {e}")))?;
+    if !built.status.success() {
+        return Err(source.failed("cargo build failed").detail(built.said));
+    }
+    artifact(&built.stdout, source.name, source.runtime).ok_or_else(|| without_artifact(source))
 }
 
-impl RustFunction<'_> {
-    /// Builds the package and answers with the path of what was built, in cargo's target folder.
-    pub(crate) fn build(&self, progress: &Progress) -> Result<PathBuf, Failure> {
-        let manifest = self.folder.join("Cargo.toml");
-        let text = fs::read_to_string(&manifest).map_err(|e| {
-            self.failed(format!("reading {}: {e}", manifest.display()))
-                .hint("a function of `lang: rust` is a cargo package; `mu init` makes one to look at")
-        })?;
-        if text.contains(sdk::SDK_FOLDER) {
-            sdk::materialise(self.root).map_err(|e| self.failed(format!("writing {}: {e}", sdk::SDK_FOLDER)))?;
-        }
-        let toolchain = Toolchain::find_or_install(self.folder, |line| terminal::say(line))
-            .map_err(|missing| self.failed(missing.to_string()).hint(missing.hint()))?;
-        let mut cargo = Command::new("cargo");
-        cargo.args(["build", "--release", "--target", TARGET, "--message-format", "json-render-diagnostics"]);
-        cargo.arg("--manifest-path").arg(&manifest).arg("--target-dir").arg(self.root.join(".mu/target"));
-        cargo.args(["--color", if terminal::is_interactive() { "always" } else { "never" }]);
-        toolchain.apply(cargo.current_dir(self.folder));
-        let built = process::run(&mut cargo, Stdout::Wanted, progress)
-            .map_err(|e| self.failed(format!("starting cargo: {e}")))?;
-        if !built.status.success() {
-            return Err(self.failed("cargo build failed").detail(built.said));
-        }
-        self.executable(&built.stdout)
+/// The artifact among what cargo says it made: the only one of its kind, or among several the one of the function's
+/// name. A module is a binary; a component is a library, because a binary would export `wasi:cli/run`.
+fn artifact(messages: &[u8], name: &str, runtime: Runtime) -> Option<PathBuf> {
+    let lines = messages.split(|byte| *byte == b'\n');
+    let all = lines.filter_map(|line| serde_json::from_slice::<CargoMessage>(line).ok());
+    let mut made: Vec<PathBuf> = if runtime.is_component() {
+        all.filter(CargoMessage::is_dynamic_library).flat_map(|message| message.filenames).collect()
+    } else {
+        all.filter_map(|message| message.executable).collect()
+    };
+    made.retain(|path| path.extension().is_some_and(|extension| extension == "wasm"));
+    if made.len() > 1 {
+        // Libraries are named with underscores.
+        let names = [name.to_owned(), name.replace('-', "_")];
+        made.retain(|path| path.file_stem().is_some_and(|stem| names.iter().any(|name| stem == name.as_str())));
     }
+    made.pop()
+}
 
-    /// The module among what cargo says it made: the one binary, or among several the one of the function's name.
-    fn executable(&self, messages: &[u8]) -> Result<PathBuf, Failure> {
-        let lines = messages.split(|byte| *byte == b'\n');
-        let all = lines.filter_map(|line| serde_json::from_slice::<CargoMessage>(line).ok());
-        let mut made: Vec<PathBuf> = all.filter_map(|message| message.executable).collect();
-        if made.len() > 1 {
-            made.retain(|path| path.file_stem().is_some_and(|stem| stem == self.name));
-        }
-        made.pop().ok_or_else(|| {
-            self.failed("the package has no binary of its own that could be the function's module")
-                .hint(format!("give it a `src/main.rs`, or among several binaries one named `{}`", self.name))
-        })
+fn without_artifact(source: &Source<'_>) -> Failure {
+    if source.runtime.is_component() {
+        return source
+            .failed("the package has no library that could be the function's component")
+            .hint("give it a `src/lib.rs`, and Cargo.toml `crate-type = [\"cdylib\"]` below `[lib]`");
     }
-
-    fn failed(&self, why: impl std::fmt::Display) -> Failure {
-        Failure::new(Cause::Build, format!("building function `{}`: {why}", self.name))
-    }
+    source
+        .failed("the package has no binary of its own that could be the function's module")
+        .hint(format!("give it a `src/main.rs`, or among several binaries one named `{}`", source.name))
 }
 
 /// The part of cargo's messages that matters here. <https://doc.rust-lang.org/cargo/reference/external-tools.html>
 #[derive(Deserialize)]
 struct CargoMessage {
     executable: Option<PathBuf>,
+    #[serde(default)]
+    filenames: Vec<PathBuf>,
+    target: Option<CargoTarget>,
+}
+
+#[derive(Deserialize)]
+struct CargoTarget {
+    #[serde(default)]
+    kind: Vec<String>,
+}
+
+// === impl CargoMessage ===
+
+impl CargoMessage {
+    fn is_dynamic_library(&self) -> bool {
+        self.target.iter().flat_map(|target| &target.kind).any(|kind| kind == "cdylib")
+    }
 }
 
 #[cfg(test)]
@@ -79,7 +94,6 @@ mod tests {
 
     #[test]
     fn finds_the_module_among_cargos_messages() {
-        let function = RustFunction { root: Path::new("/p"), name: "mail", folder: Path::new("/p/functions/mail") };
         let line = |path: &str| format!("{{\"reason\":\"compiler-artifact\",\"executable\":{path}}}\n");
         let (library, mail, other) = (line("null"), line("\"/t/mail.wasm\""), line("\"/t/other.wasm\""));
         let finished = "{\"reason\":\"build-finished\",\"success\":true}\n";
@@ -89,7 +103,25 @@ mod tests {
             (format!("{library}{finished}"), None),
             (format!("{other}{other}"), None),
         ] {
-            assert_eq!(function.executable(messages.as_bytes()).ok(), expected.map(PathBuf::from), "{messages}");
+            let found = artifact(messages.as_bytes(), "mail", Runtime::Wasi1);
+            assert_eq!(found, expected.map(PathBuf::from), "{messages}");
+        }
+    }
+
+    #[test]
+    fn finds_the_component_among_cargos_messages() {
+        let line = |kind: &str, path: &str| {
+            format!("{{\"target\":{{\"kind\":[\"{kind}\"]}},\"filenames\":[\"{path}\"],\"executable\":null}}\n")
+        };
+        let (dependency, ours) = (line("lib", "/t/libwasip2.rlib"), line("cdylib", "/t/my_mail.wasm"));
+        let other = line("cdylib", "/t/other.wasm");
+        for (messages, expected) in [
+            (format!("{dependency}{ours}"), Some("/t/my_mail.wasm")),
+            (format!("{other}{ours}{other}"), Some("/t/my_mail.wasm")),
+            (dependency.clone(), None),
+        ] {
+            let found = artifact(messages.as_bytes(), "my-mail", Runtime::WasiHttp);
+            assert_eq!(found, expected.map(PathBuf::from), "{messages}");
         }
     }
 }

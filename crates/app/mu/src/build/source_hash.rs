@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use ignore::WalkBuilder;
 
 /// Folders that hold what tools made of the sources.
-const MADE_FOLDERS: [&str; 3] = [".git", ".mu", "target"];
+const MADE_FOLDERS: [&str; 6] = [".git", ".mu", "target", "node_modules", "__pycache__", ".venv"];
+
+/// Files that build tools write beside the sources, to keep versions as they are.
+const LOCK_FILES: [&str; 3] = ["Cargo.lock", "package-lock.json", "go.sum"];
 
 /// The sources of a function at one moment.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,10 +63,10 @@ impl Sources {
         hasher.finalize()
     }
 
-    /// Whether `later` is what a build leaves of `self`: the same files, apart from the `Cargo.lock` that cargo writes.
+    /// Whether `later` is what a build leaves of `self`: the same files, apart from locks that build tools write.
     pub(crate) fn is_unedited(&self, later: &Self) -> bool {
         fn written(sources: &Sources) -> impl Iterator<Item = &(String, blake3::Hash)> {
-            sources.files.iter().filter(|(name, _)| !name.ends_with("Cargo.lock"))
+            sources.files.iter().filter(|(name, _)| !LOCK_FILES.iter().any(|lock| name.ends_with(lock)))
         }
         written(self).eq(written(later))
     }
@@ -73,7 +76,7 @@ impl Sources {
     }
 }
 
-/// A path that ends up in a `target` or `.git` folder, or in mu's own.
+/// A path that ends up in a folder of build output or of installed packages, of `.git`, or in mu's own.
 pub(crate) fn is_made(path: &Path) -> bool {
     path.components().any(|part| MADE_FOLDERS.iter().any(|made| part.as_os_str() == *made))
 }
@@ -128,6 +131,9 @@ mod tests {
         for unrelated in [
             "functions/a/target/x",
             "functions/a/.mu/x",
+            "functions/a/node_modules/p/x.js",
+            "functions/a/__pycache__/x.pyc",
+            "functions/a/.venv/x",
             "functions/b/new.rs",
             "functions/a/x.log",
             "functions/a/out.wasm",
@@ -149,12 +155,15 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_cargo_writes_is_no_edit() {
+    fn a_lock_that_a_build_tool_writes_is_no_edit() {
         let tree = Tree::new();
         let before = tree.sources();
-        tree.write("functions/a/Cargo.lock", "version = 4");
-        assert!(before.is_unedited(&tree.sources()));
-        assert_ne!(before, tree.sources());
+        for lock in ["Cargo.lock", "package-lock.json", "go.sum"] {
+            let unlocked = tree.sources();
+            tree.write(&format!("functions/a/{lock}"), "version = 4");
+            assert!(before.is_unedited(&tree.sources()), "{lock}");
+            assert_ne!(unlocked, tree.sources(), "{lock}");
+        }
         tree.write("functions/a/src/main.rs", "fn main() { edited() }");
         assert!(!before.is_unedited(&tree.sources()));
     }

@@ -1,17 +1,23 @@
-//! Where a compiler for `wasm32-wasip1` is found.
+//! Where a compiler of Rust is found that can build for WebAssembly.
 
 use std::env;
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The target of runtime `wasi1.0`.
-pub(crate) const TARGET: &str = "wasm32-wasip1";
+use mu_stack::Runtime;
 
-/// Names the folder of a compiler for [`TARGET`] to use instead of the installed one: `bin/rustc` in it is run.
+/// The target whose artifacts a runtime runs.
+pub(crate) const fn target(runtime: Runtime) -> &'static str {
+    match runtime {
+        Runtime::Wasi1 => "wasm32-wasip1",
+        Runtime::WasiHttp | Runtime::WasiHttp3 => "wasm32-wasip2",
+    }
+}
+
+/// Names the folder of a compiler for WebAssembly to use instead of the installed one: `bin/rustc` in it is run.
 pub(crate) const TOOLCHAIN_VARIABLE: &str = "MU_WASM_TOOLCHAIN";
 
-/// A compiler that can build for [`TARGET`].
+/// A compiler that can build for a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Toolchain {
     /// The installed `rustc` has the target.
@@ -25,19 +31,26 @@ pub(crate) enum Toolchain {
 pub(crate) enum Missing {
     #[error("{TOOLCHAIN_VARIABLE} is set, but {} does not exist", .0.display())]
     Named(PathBuf),
+    #[error("{TOOLCHAIN_VARIABLE} is set, but {} does not build for {target}", .rustc.display())]
+    NamedTarget { rustc: PathBuf, target: &'static str },
     #[error("cargo is not installed")]
     Cargo,
-    #[error("the Rust target {TARGET} is not installed")]
-    Target,
+    #[error("the Rust target {0} is not installed")]
+    Target(&'static str),
 }
 
 impl Missing {
     /// What to do about it.
     pub(crate) fn hint(&self) -> String {
         match self {
+            Self::NamedTarget { target, .. } => {
+                format!("set {TOOLCHAIN_VARIABLE} to a folder with a compiler for {target}, or unset it")
+            }
             Self::Named(_) => format!("set {TOOLCHAIN_VARIABLE} to a folder with bin/rustc, or unset it"),
             Self::Cargo => "install Rust from https://rustup.rs".to_owned(),
-            Self::Target => format!("`rustup target add {TARGET}` installs it; `mu doctor` shows what else is missing"),
+            Self::Target(target) => {
+                format!("`rustup target add {target}` installs it; `mu doctor` shows what else is missing")
+            }
         }
     }
 }
@@ -45,29 +58,34 @@ impl Missing {
 impl Toolchain {
     /// Looks for a compiler, and installs nothing. The one that was asked for by name comes first, then the installed
     /// one, then the one in the user's cache folder.
-    pub(crate) fn find(folder: &Path) -> Result<Self, Missing> {
+    pub(crate) fn find(folder: &Path, target: &'static str) -> Result<Self, Missing> {
         if !runs(Command::new("cargo").arg("--version")) {
             return Err(Missing::Cargo);
         }
         if let Some(prefix) = env::var_os(TOOLCHAIN_VARIABLE).filter(|value| !value.is_empty()) {
             let rustc = Path::new(&prefix).join("bin/rustc");
-            return if rustc.is_file() { Ok(Self::Prefix(rustc)) } else { Err(Missing::Named(rustc)) };
+            if !rustc.is_file() {
+                return Err(Missing::Named(rustc));
+            }
+            let is_able = has_target(&rustc, folder, target);
+            return if is_able { Ok(Self::Prefix(rustc)) } else { Err(Missing::NamedTarget { rustc, target }) };
         }
-        if installed_rustc_has_target(folder) {
+        if has_target("rustc".as_ref(), folder, target) {
             return Ok(Self::Installed);
         }
-        cached_rustc().filter(|rustc| rustc.is_file()).map(Self::Prefix).ok_or(Missing::Target)
+        let cached = cached_rustc().filter(|rustc| rustc.is_file() && has_target(rustc, folder, target));
+        cached.map(Self::Prefix).ok_or(Missing::Target(target))
     }
 
     /// Like [`Toolchain::find`]; a target that is missing is installed when rustup is there to do it. `say` is told.
-    pub(crate) fn find_or_install(folder: &Path, say: impl Fn(&str)) -> Result<Self, Missing> {
-        let found = Self::find(folder);
-        if found != Err(Missing::Target) || !runs(Command::new("rustup").arg("--version")) {
+    pub(crate) fn find_or_install(folder: &Path, target: &'static str, say: impl Fn(&str)) -> Result<Self, Missing> {
+        let found = Self::find(folder, target);
+        if found != Err(Missing::Target(target)) || !runs(Command::new("rustup").arg("--version")) {
             return found;
         }
-        say(&format!("Installing the Rust target {TARGET} (rustup target add {TARGET})"));
-        if runs(Command::new("rustup").args(["target", "add", TARGET]).current_dir(folder)) {
-            return Self::find(folder);
+        say(&format!("Installing the Rust target {target} (rustup target add {target})"));
+        if runs(Command::new("rustup").args(["target", "add", target]).current_dir(folder)) {
+            return Self::find(folder, target);
         }
         found
     }
@@ -80,10 +98,10 @@ impl Toolchain {
     }
 }
 
-/// Whether the standard library of [`TARGET`] is there. Asked within `folder`, because a `rust-toolchain.toml` counts.
-fn installed_rustc_has_target(folder: &Path) -> bool {
-    let mut rustc = Command::new("rustc");
-    let asked = rustc.args(["--print", "target-libdir", "--target", TARGET]).current_dir(folder).output();
+/// Whether the standard library of `target` is there. Asked within `folder`, because a `rust-toolchain.toml` counts.
+fn has_target(rustc: &Path, folder: &Path, target: &str) -> bool {
+    let mut command = Command::new(rustc);
+    let asked = command.args(["--print", "target-libdir", "--target", target]).current_dir(folder).output();
     let Ok(answer) = asked else { return false };
     let library = PathBuf::from(String::from_utf8_lossy(&answer.stdout).trim());
     answer.status.success() && library.read_dir().is_ok_and(|mut entries| entries.next().is_some())
@@ -99,11 +117,4 @@ fn cached_rustc() -> Option<PathBuf> {
 /// Whether `command` starts and succeeds; its output is not shown.
 fn runs(command: &mut Command) -> bool {
     command.output().is_ok_and(|finished| finished.status.success())
-}
-
-/// The version line of a program, as doctors like to see it.
-pub(crate) fn version(program: impl AsRef<OsStr>) -> Option<String> {
-    let finished = Command::new(program).arg("--version").output().ok()?;
-    let text = String::from_utf8_lossy(&finished.stdout).lines().next()?.trim().to_owned();
-    finished.status.success().then_some(text)
 }

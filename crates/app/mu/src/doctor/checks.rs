@@ -3,9 +3,13 @@
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
 
-use crate::build::toolchain::{Missing, TARGET, Toolchain, version};
-use crate::build::{self, Freshness};
+use mu_stack::{Language, Runtime};
+
+use crate::build::tool::{self, Tool, version};
+use crate::build::toolchain::{self, Missing, Toolchain};
+use crate::build::{self, Freshness, FunctionState};
 use crate::doctor::{Finding, Need};
 use crate::project::Project;
 use crate::run::GATEWAY_PORT;
@@ -18,19 +22,42 @@ const ADDRESS_SPACE_WANTED_GIB: u64 = 8_192;
 
 /// Looks at everything that `project`, or a project to come, depends on.
 pub(super) fn checks(project: Option<&Project>) -> Vec<Finding> {
-    let compiler = compiler_need(project);
-    let mut findings = vec![cargo(compiler), target(project, compiler), git(), port(), open_files(), certificates()];
+    let functions = project.and_then(|project| build::freshness(project).ok()).unwrap_or_default();
+    let mut findings = compilers(project, &functions);
+    findings.extend([git(), port(), open_files(), certificates()]);
     findings.extend(address_space());
     findings.push(manifest(project));
     findings.extend(project.map(writable));
     findings
 }
 
-/// A compiler is required when a Rust function has to be built before the project can run.
-fn compiler_need(project: Option<&Project>) -> Need {
-    let stale = project.and_then(|project| build::freshness(project).ok());
-    let is_needed =
-        stale.is_some_and(|functions| functions.iter().any(|f| f.freshness == Freshness::Stale && f.is_rust));
+/// What builds the functions of the project; outside of a project, what builds those of Rust.
+fn compilers(project: Option<&Project>, functions: &[FunctionState]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for language in Language::ALL {
+        let ours: Vec<_> = functions.iter().filter(|function| function.language == Some(language)).collect();
+        let need = need_of(&ours);
+        if language == Language::Rust && (functions.is_empty() || !ours.is_empty()) {
+            findings.push(cargo(need));
+            let used = |runtime: &&Runtime| ours.iter().any(|function| function.runtime == **runtime);
+            let mut runtimes: Vec<&Runtime> = language.runtimes().iter().filter(used).collect();
+            if runtimes.is_empty() {
+                // A project to come begins with the first.
+                runtimes.extend(language.runtimes().first());
+            }
+            findings.extend(runtimes.into_iter().map(|runtime| target(project, *runtime, need)));
+        } else if !ours.is_empty() {
+            let folders: Vec<&Path> = ours.iter().map(|function| function.folder.as_path()).collect();
+            let folders = [folders, project.map(Project::root).into_iter().collect()].concat();
+            findings.extend(Tool::of(language).iter().map(|tool| builder(&folders, *tool, need)));
+        }
+    }
+    findings
+}
+
+/// What builds these functions is required when one of them has to be built before the project can run.
+fn need_of(functions: &[&FunctionState]) -> Need {
+    let is_needed = functions.iter().any(|function| function.freshness == Freshness::Stale);
     if is_needed { Need::Required } else { Need::Useful }
 }
 
@@ -41,12 +68,22 @@ fn cargo(need: Need) -> Finding {
     }
 }
 
-fn target(project: Option<&Project>, need: Need) -> Finding {
+fn target(project: Option<&Project>, runtime: Runtime, need: Need) -> Finding {
     let here = project.map_or_else(|| ".".as_ref(), Project::root);
-    match Toolchain::find(here) {
-        Ok(Toolchain::Installed) => Finding::ok(TARGET, "installed with rustc"),
-        Ok(Toolchain::Prefix(rustc)) => Finding::ok(TARGET, format!("built by {}", rustc.display())),
-        Err(missing) => Finding::lacking(TARGET, need, missing.to_string(), missing.hint()),
+    let name = toolchain::target(runtime);
+    match Toolchain::find(here, name) {
+        Ok(Toolchain::Installed) => Finding::ok(name, "installed with rustc"),
+        Ok(Toolchain::Prefix(rustc)) => Finding::ok(name, format!("built by {}", rustc.display())),
+        Err(missing) => Finding::lacking(name, need, missing.to_string(), missing.hint()),
+    }
+}
+
+fn builder(folders: &[&Path], tool: Tool, need: Need) -> Finding {
+    let found = tool.find(folders);
+    match found.map(|found| found.version(tool)) {
+        Ok(Some(version)) => Finding::ok(tool.name(), version),
+        Ok(None) => Finding::lacking(tool.name(), need, "does not start", tool::Missing(tool).hint()),
+        Err(missing) => Finding::lacking(tool.name(), need, "not found", missing.hint()),
     }
 }
 

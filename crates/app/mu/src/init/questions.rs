@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use inquire::validator::Validation;
 use inquire::{InquireError, Select, Text};
-use mu_stack::StackName;
+use mu_stack::{Language, StackName};
 
 use crate::failure::{Cause, Failure};
 use crate::init::template::Template;
@@ -30,11 +30,36 @@ fn ask_all(arguments: &Arguments) -> Result<Plan, InquireError> {
         Some(name) => name.clone(),
         None => ask_name(name_of(&folder).ok().as_ref().map_or("hello", StackName::as_str))?,
     };
+    let language = match arguments.lang {
+        Some(lang) => lang.language(),
+        None => ask_language(arguments.template)?,
+    };
     let template = match arguments.template {
         Some(template) => template,
-        None => Select::new("Template:", Template::ALL.to_vec()).prompt()?,
+        None => ask_template(language)?,
     };
-    Ok(Plan { folder, name, template })
+    Ok(Plan { folder, name, template, language })
+}
+
+/// Asks for a language that the template, if it is known, is written in.
+fn ask_language(template: Option<Template>) -> Result<Language, InquireError> {
+    let languages = template.map_or(&Language::ALL[..], Template::languages);
+    if let [only] = languages {
+        return Ok(*only);
+    }
+    let titles: Vec<&str> = languages.iter().map(|language| language.title()).collect();
+    let chosen = Select::new("Language:", titles).raw_prompt()?;
+    Ok(languages[chosen.index])
+}
+
+/// Asks for a template that is written in the language.
+fn ask_template(language: Language) -> Result<Template, InquireError> {
+    let templates = Template::ALL.into_iter().filter(|template| template.languages().contains(&language));
+    let templates: Vec<Template> = templates.collect();
+    if let [only] = templates[..] {
+        return Ok(only);
+    }
+    Select::new("Template:", templates).prompt()
 }
 
 fn ask_name(default: &str) -> Result<StackName, InquireError> {

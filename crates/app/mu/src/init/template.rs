@@ -6,10 +6,13 @@ use std::io;
 use std::path::Path;
 
 use clap::ValueEnum;
-use mu_stack::{Manifest, StackName};
+use mu_stack::{Language, Manifest, StackName};
 
 use crate::file;
-use crate::packed::{HELLO_TEMPLATE, TODO_TEMPLATE};
+use crate::packed::{
+    CHAT_TEMPLATE, HELLO_C_TEMPLATE, HELLO_GO_TEMPLATE, HELLO_JS_TEMPLATE, HELLO_PYTHON_TEMPLATE, HELLO_TEMPLATE,
+    TODO_TEMPLATE,
+};
 use crate::project::MANIFEST_FILE;
 
 /// What a new project starts from.
@@ -19,27 +22,43 @@ pub(crate) enum Template {
     Hello,
     /// A todo list: a table, a box, routes with parameters, attachments
     Todo,
+    /// A chat: WebSockets, rooms, messages to everyone in them
+    Chat,
 }
 
-/// Where an example's function finds the SDK in this repository, and where a project's function does.
-const SDK_PATH: (&str, &str) = ("../../../../sdk/rust/mu-sdk", "../../.mu/sdk/mu-sdk");
+/// Files that name where the SDK is.
+const DEPENDENTS: [&str; 3] = ["Cargo.toml", "package.json", "go.mod"];
+
+/// Where an example's function finds the SDKs in this repository, that of Rust first, and where a project's does.
+const SDK_PATHS: [(&str, &str); 2] =
+    [("../../../../sdk/rust/mu-sdk", "../../.mu/sdk/mu-sdk"), ("../../../../sdk/", "../../.mu/sdk/")];
 
 impl Template {
-    pub(crate) const ALL: [Self; 2] = [Self::Hello, Self::Todo];
+    pub(crate) const ALL: [Self; 3] = [Self::Hello, Self::Todo, Self::Chat];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Hello => "hello",
             Self::Todo => "todo",
+            Self::Chat => "chat",
         }
     }
 
-    /// Writes the template's files to `folder`, which is created, as the project `name`.
-    pub(crate) fn write(self, folder: &Path, name: &StackName) -> io::Result<()> {
-        for (path, text) in self.files() {
+    /// The languages that it is written in.
+    pub(crate) const fn languages(self) -> &'static [Language] {
+        match self {
+            Self::Hello => &Language::ALL,
+            Self::Todo | Self::Chat => &[Language::Rust],
+        }
+    }
+
+    /// Writes the template's files to `folder`, which is created, as the project `name`. The language is one that the
+    /// template is written in.
+    pub(crate) fn write(self, language: Language, folder: &Path, name: &StackName) -> io::Result<()> {
+        for (path, text) in self.files(language) {
             let text = match *path {
                 MANIFEST_FILE => rename(text, name),
-                _ if path.ends_with("Cargo.toml") => text.replace(SDK_PATH.0, SDK_PATH.1),
+                _ if DEPENDENTS.iter().any(|file| path.ends_with(file)) => with_own_sdk(text),
                 _ => (*text).to_owned(),
             };
             let path = folder.join(path);
@@ -49,10 +68,15 @@ impl Template {
         Ok(())
     }
 
-    const fn files(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Self::Hello => HELLO_TEMPLATE,
-            Self::Todo => TODO_TEMPLATE,
+    const fn files(self, language: Language) -> &'static [(&'static str, &'static str)] {
+        match (self, language) {
+            (Self::Hello, Language::Rust) => HELLO_TEMPLATE,
+            (Self::Hello, Language::JavaScript) => HELLO_JS_TEMPLATE,
+            (Self::Hello, Language::Python) => HELLO_PYTHON_TEMPLATE,
+            (Self::Hello, Language::Go) => HELLO_GO_TEMPLATE,
+            (Self::Hello, Language::C) => HELLO_C_TEMPLATE,
+            (Self::Todo, _) => TODO_TEMPLATE,
+            (Self::Chat, _) => CHAT_TEMPLATE,
         }
     }
 
@@ -60,6 +84,7 @@ impl Template {
         match self {
             Self::Hello => "one function behind one route",
             Self::Todo => "a todo list: a table, a box, attachments",
+            Self::Chat => "a chat: WebSockets, rooms, messages to everyone in them",
         }
     }
 }
@@ -68,6 +93,11 @@ impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.name(), self.summary())
     }
+}
+
+/// What names the SDK, naming the project's copy.
+fn with_own_sdk(text: &str) -> String {
+    SDK_PATHS.iter().fold(text.to_owned(), |text, (here, there)| text.replace(here, there))
 }
 
 /// The manifest with another name for its stack. An id (`dev_id`) is left out: it belongs to the example.
@@ -87,21 +117,28 @@ fn rename(manifest: &str, name: &StackName) -> String {
 
 #[cfg(test)]
 mod tests {
+    use mu_stack::Build;
+
     use super::*;
 
     #[test]
     fn every_template_is_a_project_of_its_own() {
-        for template in Template::ALL {
+        for (template, language) in Template::ALL
+            .into_iter()
+            .flat_map(|template| template.languages().iter().map(move |each| (template, *each)))
+        {
             let folder = tempfile::tempdir().unwrap();
-            template.write(folder.path(), &"other-name".parse().unwrap()).unwrap();
+            template.write(language, folder.path(), &"other-name".parse().unwrap()).unwrap();
             let text = fs::read_to_string(folder.path().join(MANIFEST_FILE)).unwrap();
             let manifest = Manifest::parse(MANIFEST_FILE, text.as_bytes()).unwrap_or_else(|e| panic!("{e}"));
             assert_eq!(manifest.name().as_str(), "other-name");
-            let cargo: Vec<_> = template.files().iter().filter(|(path, _)| path.ends_with("Cargo.toml")).collect();
-            assert!(!cargo.is_empty(), "{}: no function", template.name());
-            for (path, _) in cargo {
+            let builds: Vec<_> = manifest.functions().map(mu_stack::FunctionManifest::build).collect();
+            assert_eq!(builds, [&Build::Language(language)], "{}", template.name());
+            for (path, _) in template.files(language) {
                 let text = fs::read_to_string(folder.path().join(path)).unwrap();
-                assert!(text.contains(SDK_PATH.1), "{path}: does not use the project's copy of the SDK:\n{text}");
+                assert!(!text.contains("../../../"), "{path}: leads out of the project:\n{text}");
+                let names_sdk = DEPENDENTS.iter().any(|file| path.ends_with(file));
+                assert!(!names_sdk || text.contains("../../.mu/sdk/"), "{path}: not the project's SDK:\n{text}");
             }
         }
     }

@@ -60,6 +60,8 @@ pub(crate) fn call(receipt: &Receipt) -> impl Serialize + '_ {
         gateway: Option<&'a str>,
         method: Option<&'a str>,
         route: Option<String>,
+        websocket_event: Option<&'static str>,
+        connection: Option<String>,
         verdict: &'static str,
         status: Option<u16>,
         code: Option<&'static str>,
@@ -80,7 +82,12 @@ pub(crate) fn call(receipt: &Receipt) -> impl Serialize + '_ {
         Cause::Gateway { gateway, method, template } => {
             ("gateway", Some(&**gateway), Some(method.as_str()), Some(template.to_string()))
         }
+        Cause::WebSocket { gateway, template, .. } => ("websocket", Some(&**gateway), None, Some(template.to_string())),
         Cause::CommandLine => ("command_line", None, None, None),
+    };
+    let (websocket_event, connection) = match &receipt.cause {
+        Cause::WebSocket { event, connection, .. } => (Some(event.as_str()), Some(connection.to_string())),
+        Cause::Gateway { .. } | Cause::CommandLine => (None, None),
     };
     let (verdict, status, code) = match receipt.verdict {
         Verdict::Answered(status) => ("answered", Some(status.as_u16()), None),
@@ -101,6 +108,8 @@ pub(crate) fn call(receipt: &Receipt) -> impl Serialize + '_ {
         gateway,
         method,
         route,
+        websocket_event,
+        connection,
         verdict,
         status,
         code,

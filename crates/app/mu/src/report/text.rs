@@ -70,8 +70,14 @@ impl Text {
         };
         let (style, dim, bold) = (self.paint(style), self.paint(DIM), self.paint(BOLD));
         let _ = write!(into, "{dim}{}{dim:#} {style}{verdict}{style:#} ", clock(&receipt.started.to_string()));
-        if let Cause::Gateway { method, template, .. } = &receipt.cause {
-            let _ = write!(into, "{bold}{method} {template}{bold:#} ");
+        match &receipt.cause {
+            Cause::Gateway { method, template, .. } => {
+                let _ = write!(into, "{bold}{method} {template}{bold:#} ");
+            }
+            Cause::WebSocket { event, template, .. } => {
+                let _ = write!(into, "{bold}ws {event} {template}{bold:#} ");
+            }
+            Cause::CommandLine => {}
         }
         let _ = write!(into, "{}.{} in {}", receipt.function, receipt.handler, duration(receipt.duration));
         let _ = writeln!(into, "{dim}, {}, id {}{dim:#}", Used(&receipt.usage), receipt.invocation);

@@ -50,7 +50,8 @@ struct Announcement {
 #[derive(PartialEq, Eq)]
 struct Route {
     gateway: String,
-    method: Method,
+    /// Without one, WebSockets.
+    method: Option<Method>,
     template: PathTemplate,
     handler: HandlerRef,
     url: String,
@@ -58,7 +59,7 @@ struct Route {
 
 impl Announcement {
     fn new(id: StackId, stack: &Stack, address: SocketAddr) -> Self {
-        let base = format!("http://{}/{}", reachable(address), stack.name());
+        let base = format!("{}/{}", reachable(address), stack.name());
         let routes = stack.gateways().flat_map(|gateway| routes(gateway, &base)).collect();
         Self { id, name: stack.name().to_string(), version: stack.version().to_owned(), address, routes }
     }
@@ -68,7 +69,10 @@ impl Announcement {
         let (addresses, name, version) = (self.to_json(), &self.name, &self.version);
         terminal::say(format!("Serving {BOLD}{name}{BOLD:#} {version} at http://{}/{name}", reachable(self.address)));
         for route in &self.routes {
-            terminal::say(format!("  {:<7} {}", route.method.as_str(), curl(route.method, &route.url)));
+            terminal::say(match route.method {
+                Some(method) => format!("  {:<7} {}", method.as_str(), curl(method, &route.url)),
+                None => format!("  {:<7} {}", "WS", route.url),
+            });
         }
         terminal::say(format!("{DIM}Ctrl-C ends it{DIM:#}"));
         if let Some(path) = file {
@@ -95,7 +99,7 @@ impl Route {
     fn to_json(&self) -> Value {
         json!({
             "gateway": self.gateway,
-            "method": self.method.as_str(),
+            "method": self.method.map_or("websocket", Method::as_str),
             "path": self.template.to_string(),
             "handler": self.handler.to_string(),
             "url": self.url,
@@ -107,10 +111,12 @@ fn routes(gateway: &Gateway, base: &str) -> Vec<Route> {
     let mut all = Vec::new();
     for route in gateway.routes.routes() {
         let template = route.template();
-        for (method, handler) in route.handlers() {
-            let url = format!("{base}/{}/{}", gateway.name, example_path(template));
+        let handlers = route.handlers().iter().map(|(method, handler)| (Some(*method), handler));
+        for (method, handler) in handlers.chain(route.websocket().map(|handler| (None, handler))) {
+            let scheme = if method.is_some() { "http" } else { "ws" };
+            let url = format!("{scheme}://{base}/{}/{}", gateway.name, example_path(template));
             let (gateway, template, handler) = (gateway.name.to_string(), template.clone(), handler.clone());
-            all.push(Route { gateway, method: *method, template, handler, url });
+            all.push(Route { gateway, method, template, handler, url });
         }
     }
     all

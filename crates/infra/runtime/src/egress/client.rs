@@ -12,6 +12,7 @@ use reqwest::redirect;
 use tokio::sync::{OnceCell, Semaphore};
 use url::{Host, Url};
 
+use super::node::is_node_host;
 use super::policy::EgressPolicy;
 use crate::wasm::header_text;
 
@@ -179,6 +180,10 @@ impl Resolve for PermittedAddresses {
     fn resolve(&self, name: Name) -> Resolving {
         let (policy, room) = (self.policy, Arc::clone(&self.room));
         Box::pin(async move {
+            // Only functions reach the node by this name, and not by way of a redirection.
+            if is_node_host(name.as_str()) {
+                return Err(refusal(name.as_str()).into());
+            }
             let place = room.acquire_owned().await?;
             let host = name.as_str().to_owned();
             let lookup = tokio::task::spawn_blocking(move || {
@@ -224,7 +229,7 @@ fn follow(attempt: redirect::Attempt<'_>, policy: EgressPolicy) -> redirect::Act
 
 // === Conversions ===
 
-fn method(method: HttpMethod) -> Method {
+pub(super) fn method(method: HttpMethod) -> Method {
     match method {
         HttpMethod::Get => Method::GET,
         HttpMethod::Head => Method::HEAD,
@@ -246,7 +251,7 @@ fn version(version: Version) -> Result<http::Version, HttpError> {
     }
 }
 
-fn headers(request: &HttpRequest) -> Result<HeaderMap, HttpError> {
+pub(super) fn headers(request: &HttpRequest) -> Result<HeaderMap, HttpError> {
     if request.headers.len() > HEADERS_MAX {
         return Err(HttpError::Builder(format!("a request has at most {HEADERS_MAX} headers")));
     }

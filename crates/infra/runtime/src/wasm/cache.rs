@@ -60,10 +60,20 @@ impl CodeCache {
         let load = async {
             let (store, artifact) = (Arc::clone(&self.store), artifact.clone());
             let loaded = tokio::task::spawn_blocking(move || store.load_or_compile(&artifact, runtime)).await;
-            loaded.unwrap_or(Err(LoadError::Closed)).map(Arc::new)
+            loaded.unwrap_or_else(|error| Err(unfinished(&error))).map(Arc::new)
         };
         self.memory.get_or_insert_async(&key, load).await
     }
+}
+
+/// Why compiling has no result. What a client sends must not be able to make the compiler panic; if it can all the same,
+/// only the client learns of it.
+fn unfinished(error: &tokio::task::JoinError) -> LoadError {
+    if error.is_panic() {
+        tracing::error!(%error, "the compiler panicked");
+        return LoadError::Compile { reason: "the compiler failed; please report it".to_owned() };
+    }
+    LoadError::Closed
 }
 
 #[derive(Clone)]
@@ -85,7 +95,7 @@ struct CompiledStore {
 
 impl CompiledStore {
     fn load_or_compile(&self, artifact: &Artifact, runtime: Runtime) -> Result<Code, LoadError> {
-        let path = self.dir.join(format!("{}.{runtime}", artifact.hash));
+        let path = self.dir.join(format!("{}.{runtime}.cwasm", artifact.hash));
         if let Some(code) = self.load(&path, artifact.hash, runtime) {
             return code;
         }

@@ -45,9 +45,10 @@ pub(super) struct MessageLimits {
 
 /// A log line or the last words of a function; the log has a limit of its own, which is not larger.
 const TEXT_BYTES_MAX: usize = 1 << 20;
-/// A question to the database, whose batches have 16 MiB at most, and an HTTP request.
+/// A question to the database, whose batches have 16 MiB at most, and an HTTP request, which may carry as large a message
+/// to a WebSocket connection.
 const DB_BYTES_MAX: usize = 17 << 20;
-const HTTP_BYTES_MAX: usize = 8 << 20;
+const HTTP_BYTES_MAX: usize = 17 << 20;
 /// Items of one batch; as many as the database accepts.
 const BATCH_ITEMS_MAX: u32 = 10_240;
 /// What a response has besides its body.

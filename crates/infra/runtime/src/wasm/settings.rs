@@ -48,7 +48,9 @@ pub(super) fn engine(config: &WasmConfig, tasks: GuestTasks) -> Result<Engine> {
         .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        // Wasmtime's own code between the parts of a component copies from one part's memory to another's, and its
+        // compiler panics without. The pool still refuses modules that define several.
+        .wasm_multi_memory(true)
         .wasm_component_model(true)
         .memory_init_cow(true)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(config)));

@@ -14,6 +14,7 @@ use super::lines::Lines;
 use super::meter::{MemoryMeter, Metered};
 use super::protocol::{Conversation, Question};
 use super::slice::{SLICE_INSTRUCTIONS, Slice};
+use crate::egress::{is_to_node, send_to_node};
 use crate::{ExecutionUsage, Services};
 
 /// The data of an instance's store: everything host functions work on.
@@ -125,6 +126,9 @@ impl Answerer {
         match question {
             Question::Db(request) => Incoming::Db(self.services.db(request).await),
             Question::Storage(request) => Incoming::Storage(self.services.storage(request).await),
+            Question::Http(request) if is_to_node(&request.url) => {
+                Incoming::Http(send_to_node(&*self.services, request).await)
+            }
             Question::Http(request) => Incoming::Http(self.shared.http.send(request).await),
         }
     }

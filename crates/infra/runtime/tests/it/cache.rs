@@ -73,7 +73,7 @@ async fn damaged_files_are_compiled_again() {
 async fn a_module_runs_although_it_cannot_be_kept() {
     let dir = tempfile::tempdir().unwrap();
     // Where the file would be, something is in the way; a full disk fails at the same step.
-    fs::create_dir_all(dir.path().join(format!("{}.cwasm", artifact().hash)).join("in the way")).unwrap();
+    fs::create_dir_all(dir.path().join(format!("{}.wasi1.0.cwasm", artifact().hash)).join("in the way")).unwrap();
     assert_eq!(load_and_run(dir.path(), artifact()).await.unwrap(), 200);
 }
 

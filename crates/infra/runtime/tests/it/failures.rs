@@ -36,7 +36,7 @@ async fn what_is_not_a_command_module_is_refused() {
         load(b"#!/bin/sh".to_vec()).await,
         "not what the function's runtime runs: the file does not start with the bytes `\\0asm`"
     );
-    assert!(load(b"\0asm\x01\0\0\0\x01\xff".to_vec()).await.starts_with("not a WebAssembly module: "));
+    assert!(load(b"\0asm\x01\0\0\0\x01\xff".to_vec()).await.starts_with("not what the function's runtime runs: "));
     let component = load(wat::parse_str("(component)").unwrap()).await;
     assert!(component.contains("the file is a component"), "{component}");
     assert_eq!(

@@ -133,6 +133,10 @@ impl Services for Silent {
         std::future::pending().await
     }
 
+    async fn node(&self, _request: http::Request<bytes::Bytes>) -> http::Response<bytes::Bytes> {
+        std::future::pending().await
+    }
+
     fn abandoned(&self, usage: ExecutionUsage) {
         self.0.lock().unwrap().push(usage);
     }

@@ -12,7 +12,31 @@ const LIMIT_BYTES: usize = 1024;
 
 #[test]
 fn incoming_messages_have_these_bytes() {
-    let cases = [
+    for (notation, message) in incoming() {
+        let expected = bytes(notation);
+        let mut encoded = Vec::new();
+        message.encode(&mut encoded);
+        assert_eq!(encoded, expected, "encoding {message:?}");
+        let complete = Decoded::Complete { consumed_bytes: expected.len(), message };
+        assert_eq!(Incoming::decode(&expected, LIMIT_BYTES), Ok(complete), "decoding {notation}");
+    }
+}
+
+#[test]
+fn outgoing_messages_have_these_bytes() {
+    for (notation, message) in outgoing() {
+        let expected = bytes(notation);
+        let mut encoded = Vec::new();
+        message.encode(&mut encoded);
+        assert_eq!(encoded, expected, "encoding {message:?}");
+        let complete = Decoded::Complete { consumed_bytes: expected.len(), message };
+        assert_eq!(Outgoing::decode(&expected, LIMIT_BYTES), Ok(complete), "decoding {notation}");
+    }
+}
+
+/// Messages to a function, and their bytes in the notation that `bytes` reads.
+pub(crate) fn incoming() -> Vec<(&'static str, Incoming)> {
+    vec![
         // A map is written sorted by key, a method is one byte.
         (
             "0100  05000000'greet'  02  02000000 01000000'a' 01000000'1' 01000000'b' 00000000 \
@@ -78,21 +102,13 @@ fn incoming_messages_have_these_bytes() {
         ("b90b  00 04 01000000'o'", Incoming::Http(Err(HttpError::Body(text("o"))))),
         ("b90b  00 05 01000000'd'", Incoming::Http(Err(HttpError::Decode(text("d"))))),
         ("b90b  00 06 01000000'u'", Incoming::Http(Err(HttpError::Upgrade(text("u"))))),
-    ];
-    for (notation, message) in cases {
-        let expected = bytes(notation);
-        let mut encoded = Vec::new();
-        message.encode(&mut encoded);
-        assert_eq!(encoded, expected, "encoding {message:?}");
-        let complete = Decoded::Complete { consumed_bytes: expected.len(), message };
-        assert_eq!(Incoming::decode(&expected, LIMIT_BYTES), Ok(complete), "decoding {notation}");
-    }
+    ]
 }
 
-#[test]
-fn outgoing_messages_have_these_bytes() {
+/// Messages of a function, and their bytes.
+pub(crate) fn outgoing() -> Vec<(&'static str, Outgoing)> {
     let (table, key, value) = (|| text("t"), || b"k".to_vec(), || b"vv".to_vec());
-    let cases = [
+    vec![
         ("0100  03000000'bad'", Outgoing::FatalError(text("bad"))),
         (
             "0200  c900 01000000 0a000000'Set-Cookie' 03000000'a=b' 02000000 0102",
@@ -110,6 +126,10 @@ fn outgoing_messages_have_these_bytes() {
         (
             "e903  01000000't' 01000000'k' 02000000'vv' 01",
             Outgoing::Db(DbRequest::Put { table: table(), key: key(), value: value(), is_atomic: true }),
+        ),
+        (
+            "e903  01000000't' 01000000'k' 02000000'vv' 00",
+            Outgoing::Db(DbRequest::Put { table: table(), key: key(), value: value(), is_atomic: false }),
         ),
         ("ea03  01000000't' 01000000'k'", Outgoing::Db(DbRequest::Get { table: table(), key: key() })),
         (
@@ -194,15 +214,7 @@ fn outgoing_messages_have_these_bytes() {
                 version: Version::Http11,
             }),
         ),
-    ];
-    for (notation, message) in cases {
-        let expected = bytes(notation);
-        let mut encoded = Vec::new();
-        message.encode(&mut encoded);
-        assert_eq!(encoded, expected, "encoding {message:?}");
-        let complete = Decoded::Complete { consumed_bytes: expected.len(), message };
-        assert_eq!(Outgoing::decode(&expected, LIMIT_BYTES), Ok(complete), "decoding {notation}");
-    }
+    ]
 }
 
 #[test]

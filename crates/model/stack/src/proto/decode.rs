@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use prost::Message as _;
 
 use super::messages::{
-    CorsMessage, EndpointsMessage, FunctionMessage, GatewayMessage, ServiceKind, ServiceMessage, StackMessage,
+    CorsMessage, EndpointMessage, EndpointsMessage, FunctionMessage, GatewayMessage, ServiceKind, ServiceMessage,
+    StackMessage, WebSocketMessage,
 };
 use crate::cors::{AllowList, Cors};
 use crate::declarations::Declarations;
@@ -19,12 +20,13 @@ use crate::method::Method;
 use crate::name::{HandlerRef, Name, NameKind};
 use crate::problem::{Problems, Report};
 use crate::read::function::{instances_mistake, limit_mistakes};
-use crate::read::routes::{RouteList, handler};
+use crate::read::routes::{RouteList, Verb, handler};
 use crate::read::{cross_origin, shown, version_problem};
 use crate::size::ByteSize;
 use crate::stack::{
     Artifact, Function, FunctionLimits, Gateway, Instances, Runtime, Service, Stack, StorageBox, Table,
 };
+use crate::websocket::WebSocketLimits;
 
 /// What reports call the input.
 const INPUT: &str = "stack";
@@ -166,14 +168,19 @@ fn gateway(message: GatewayMessage, declared: &mut Declarations, problems: &mut 
         declared.gateway(name, None, problems);
     }
     let mut list = RouteList::default();
-    for EndpointsMessage { path, endpoints } in message.endpoints {
+    for EndpointsMessage { path, endpoints, websocket } in message.endpoints {
         let mut route = list.path(&path, None, problems);
+        if endpoints.is_empty() && websocket.is_none() {
+            problems.add(None, format!("the path `{}` has no handlers", shown(&path)));
+        }
         for endpoint in endpoints {
-            let method = method(endpoint.method, problems);
-            let function = parsed(&endpoint.route_to_assembly, problems);
-            let name = parsed(&endpoint.route_to_function, problems);
-            let reference = function.zip(name).map(|(function, handler)| HandlerRef { function, handler });
-            handler(&mut route, method.zip(reference), None, declared, problems);
+            let verb = method(endpoint.method, problems).map(Verb::Method);
+            let target = verb.zip(reference(&endpoint, problems));
+            handler(&mut route, target, None, declared, problems);
+        }
+        if let Some(endpoint) = websocket {
+            let target = reference(&endpoint, problems).map(|reference| (Verb::WebSocket, reference));
+            handler(&mut route, target, None, declared, problems);
         }
         if let Some(route) = route {
             list.add(route, None);
@@ -181,7 +188,34 @@ fn gateway(message: GatewayMessage, declared: &mut Declarations, problems: &mut 
     }
     let routes = list.table(problems);
     let cors = message.cors.map(|message| cors(message, problems));
-    Some(Gateway { name: name?, routes, cors })
+    let websocket = message.websocket.map(|message| websocket(message, problems)).unwrap_or_default();
+    Some(Gateway { name: name?, routes, cors, websocket })
+}
+
+fn reference(endpoint: &EndpointMessage, problems: &mut Problems) -> Option<HandlerRef> {
+    let function = parsed(&endpoint.route_to_assembly, problems);
+    let handler = parsed(&endpoint.route_to_function, problems);
+    Some(HandlerRef { function: function?, handler: handler? })
+}
+
+fn websocket(message: WebSocketMessage, problems: &mut Problems) -> WebSocketLimits {
+    let mut limits = WebSocketLimits::default();
+    if message.max_message != 0 {
+        limits.message = ByteSize::from_bytes(message.max_message);
+    }
+    if message.max_connections != 0 {
+        limits.connections = message.max_connections;
+    }
+    if message.max_rate != 0 {
+        limits.rate = message.max_rate;
+    }
+    if message.idle_timeout_ms != 0 {
+        limits.idle_timeout = Duration::from_millis(message.idle_timeout_ms);
+    }
+    for (_, mistake) in limits.mistakes() {
+        problems.add(None, mistake);
+    }
+    limits
 }
 
 fn cors(message: CorsMessage, problems: &mut Problems) -> Cors {

@@ -8,10 +8,11 @@ use prost::Message as _;
 
 use super::messages::{
     CorsMessage, EndpointMessage, EndpointsMessage, EnvVarMessage, FunctionMessage, GatewayMessage, ServiceKind,
-    ServiceMessage, StackMessage, StorageMessage, TableMessage,
+    ServiceMessage, StackMessage, StorageMessage, TableMessage, WebSocketMessage,
 };
 use crate::cors::{AllowList, Cors};
 use crate::stack::{Artifact, Function, FunctionLimits, Gateway, Instances, NotUploaded, Runtime, Service, Stack};
+use crate::websocket::WebSocketLimits;
 
 impl Stack {
     /// The protobuf form. Services, paths and methods keep their order, environment variables are sorted by name.
@@ -81,11 +82,28 @@ fn gateway(gateway: &Gateway) -> GatewayMessage {
                 route_to_function: handler.handler.to_string(),
             })
             .collect(),
+        websocket: route.websocket().map(|handler| EndpointMessage {
+            method: 0,
+            route_to_assembly: handler.function.to_string(),
+            route_to_function: handler.handler.to_string(),
+        }),
     });
     GatewayMessage {
         name: gateway.name.to_string(),
         endpoints: endpoints.collect(),
         cors: gateway.cors.as_ref().map(cross_origin),
+        websocket: (gateway.websocket != WebSocketLimits::default()).then(|| websocket(&gateway.websocket)),
+    }
+}
+
+fn websocket(limits: &WebSocketLimits) -> WebSocketMessage {
+    let usual = WebSocketLimits::default();
+    let unless = |is_usual: bool, value: u64| if is_usual { 0 } else { value };
+    WebSocketMessage {
+        max_message: unless(limits.message == usual.message, limits.message.bytes()),
+        max_connections: if limits.connections == usual.connections { 0 } else { limits.connections },
+        max_rate: if limits.rate == usual.rate { 0 } else { limits.rate },
+        idle_timeout_ms: unless(limits.idle_timeout == usual.idle_timeout, millis(limits.idle_timeout)),
     }
 }
 

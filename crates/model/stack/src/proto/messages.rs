@@ -59,6 +59,9 @@ pub(super) struct GatewayMessage {
     pub(super) endpoints: Vec<EndpointsMessage>,
     #[prost(message, optional, tag = "100")]
     pub(super) cors: Option<CorsMessage>,
+    /// Absent when all limits are the usual ones.
+    #[prost(message, optional, tag = "101")]
+    pub(super) websocket: Option<WebSocketMessage>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -67,6 +70,9 @@ pub(super) struct EndpointsMessage {
     pub(super) path: String,
     #[prost(message, repeated, tag = "2")]
     pub(super) endpoints: Vec<EndpointMessage>,
+    /// Where the events of WebSocket connections go; its method is left out.
+    #[prost(message, optional, tag = "100")]
+    pub(super) websocket: Option<EndpointMessage>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -131,6 +137,21 @@ pub(super) struct CorsMessage {
     pub(super) allow_credentials: bool,
     #[prost(uint64, optional, tag = "6")]
     pub(super) max_age_ms: Option<u64>,
+}
+
+/// In all of them, 0 is the default.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct WebSocketMessage {
+    /// In bytes.
+    #[prost(uint64, tag = "1")]
+    pub(super) max_message: u64,
+    #[prost(uint32, tag = "2")]
+    pub(super) max_connections: u32,
+    /// Messages per second.
+    #[prost(uint32, tag = "3")]
+    pub(super) max_rate: u32,
+    #[prost(uint64, tag = "4")]
+    pub(super) idle_timeout_ms: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Enumeration)]

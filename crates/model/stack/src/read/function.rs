@@ -6,6 +6,7 @@ use crate::duration::HumanDuration;
 use crate::env::Env;
 use crate::instructions::Instructions;
 use crate::keys::{INSTANCES_WORDS, LANGUAGES, RUNTIMES};
+use crate::language::Language;
 use crate::limits::{
     CONCURRENCY_MAX, INSTRUCTIONS_MAX, MEMORY_MAX, MEMORY_MIN, PATH_BYTES_MAX, TIMEOUT_MAX, TIMEOUT_MIN,
 };
@@ -26,7 +27,7 @@ pub(crate) fn of_manifest(
     let build = build(fields, problems);
     let module = path(fields, "module", problems);
     let source = path(fields, "source", problems);
-    let runtime = runtime(fields, problems);
+    let runtime = built_runtime(fields, &build, problems);
     let env = variables(fields, "env", problems);
     let env_dev = variables(fields, "env_dev", problems);
     if let (Err(error), Some(entry)) = (env.overlaid(&env_dev), fields.entry("env_dev")) {
@@ -36,7 +37,7 @@ pub(crate) fn of_manifest(
     let instances = instances(fields, runtime, problems);
     let name = name?;
     let module = module.or_else(|| match build {
-        Build::Rust => Some(format!("modules/{name}.wasm")),
+        Build::Language(_) => Some(format!("modules/{name}.wasm")),
         Build::Command(_) | Build::None => None,
     })?;
     let source = source.unwrap_or_else(|| format!("functions/{name}"));
@@ -47,7 +48,7 @@ pub(crate) fn of_manifest(
 /// A function of a deployed stack.
 pub(crate) fn of_stack(name: Option<FunctionName>, fields: &Fields<'_>, problems: &mut Problems) -> Option<Function> {
     let binary = fields.parsed_text("binary", problems);
-    let runtime = runtime(fields, problems);
+    let runtime = runtime(fields, problems).unwrap_or_default();
     let env = variables(fields, "env", problems);
     let limits = limits(fields, problems);
     let instances = instances(fields, runtime, problems);
@@ -74,12 +75,12 @@ pub(crate) fn limit_mistakes(limits: &FunctionLimits) -> Vec<(&'static str, Stri
 
 /// How the module comes to be; notes when nothing says so.
 fn build(fields: &Fields<'_>, problems: &mut Problems) -> Build {
-    let advice = "only `rust` has a built-in build; for another language write `build` and `module`";
-    let lang = fields.word("lang", &LANGUAGES, advice, problems);
+    let advice = "the languages are `rust`, `js`, `python`, `go` and `c`; for another one write `build` and `module`";
+    let lang = fields.word("lang", &LANGUAGES, advice, problems).map(language);
     let command = fields.text("build", problems);
     let written = |key| fields.entry(key);
     if let (Some(_), Some(build)) = (written("lang"), written("build")) {
-        let hint = "`lang: rust` has its own build; keep one of the two".to_owned();
+        let hint = "a language has its own build; keep one of the two".to_owned();
         problems.hint(build.position, "a function has `lang` or `build`, not both", hint);
     }
     if written("lang").is_none() && written("module").is_none() {
@@ -87,11 +88,11 @@ fn build(fields: &Fields<'_>, problems: &mut Problems) -> Build {
             Some(_) => "`build` is there, but not `module`, the file that it makes",
             None => "nothing says where the function's code is",
         };
-        let hint = "add `lang: rust`, or `module` and perhaps a `build` command that makes it".to_owned();
+        let hint = "add `lang`, or `module` and perhaps a `build` command that makes it".to_owned();
         problems.hint(fields.position(), message, hint);
     }
     match (lang, command) {
-        (Some(_), _) => Build::Rust,
+        (Some(language), _) => Build::Language(language),
         (None, Some((command, position))) => {
             if command.trim().is_empty() || command.len() > PATH_BYTES_MAX || command.contains('\0') {
                 problems.add(position, format!("`build` is a command of 1 to {PATH_BYTES_MAX} bytes"));
@@ -115,10 +116,30 @@ fn path(fields: &Fields<'_>, name: &str, problems: &mut Problems) -> Option<Stri
     Some(path.to_owned())
 }
 
-fn runtime(fields: &Fields<'_>, problems: &mut Problems) -> Runtime {
+/// A word of [`LANGUAGES`] as the language it names.
+fn language(word: &str) -> Language {
+    let named = Language::ALL.into_iter().find(|language| language.as_str().eq_ignore_ascii_case(word));
+    named.expect("every word of the list names a language")
+}
+
+/// The runtime that is written, else the first that the build makes artifacts for.
+fn built_runtime(fields: &Fields<'_>, build: &Build, problems: &mut Problems) -> Runtime {
+    let written = runtime(fields, problems);
+    let Build::Language(language) = build else { return written.unwrap_or_default() };
+    let possible = language.runtimes();
+    let runtime = written.unwrap_or(possible[0]);
+    if let (false, Some(entry)) = (possible.contains(&runtime), fields.entry("runtime")) {
+        let names: Vec<String> = possible.iter().map(|runtime| format!("`runtime: {runtime}`")).collect();
+        let hint = format!("leave `runtime` out, or write {}", names.join(" or "));
+        problems.hint(entry.node.position, format!("`lang: {language}` is not built for runtime {runtime}"), hint);
+    }
+    runtime
+}
+
+fn runtime(fields: &Fields<'_>, problems: &mut Problems) -> Option<Runtime> {
     let advice = "the runtimes are `wasi1.0`, `wasi-http` and `wasi-http-0.3`";
     let word = fields.word("runtime", &RUNTIMES, advice, problems);
-    Runtime::ALL.into_iter().find(|runtime| Some(runtime.as_str()) == word).unwrap_or_default()
+    Runtime::ALL.into_iter().find(|runtime| Some(runtime.as_str()) == word)
 }
 
 fn instances(fields: &Fields<'_>, runtime: Runtime, problems: &mut Problems) -> Instances {

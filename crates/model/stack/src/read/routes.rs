@@ -62,14 +62,9 @@ pub(crate) fn endpoints(fields: &Fields<'_>, declared: &mut Declarations, proble
         match &node.value {
             Value::Map(handlers) => {
                 for entry in handlers {
-                    let method = method(&entry.key, entry.position, problems);
-                    handler(
-                        &mut route,
-                        method.zip(handler_ref(&entry.node, problems)),
-                        entry.position,
-                        declared,
-                        problems,
-                    );
+                    let verb = verb(&entry.key, entry.position, problems);
+                    let target = verb.zip(handler_ref(&entry.node, problems));
+                    handler(&mut route, target, entry.position, declared, problems);
                 }
             }
             Value::List(items) => {
@@ -84,7 +79,7 @@ pub(crate) fn endpoints(fields: &Fields<'_>, declared: &mut Declarations, proble
             }
         }
         if let Some(route) = route {
-            if route.handlers().is_empty() && matches!(&node.value, Value::Map(_) | Value::List(_)) {
+            if route.is_empty() && matches!(&node.value, Value::Map(_) | Value::List(_)) {
                 warn_of_nothing(node, problems);
             }
             list.add(route, Some(*position));
@@ -96,26 +91,51 @@ pub(crate) fn endpoints(fields: &Fields<'_>, declared: &mut Declarations, proble
 /// `- method: get` with `route_to: function.handler`.
 fn listed(route: &mut Option<Route>, item: &Node, declared: &mut Declarations, problems: &mut Problems) {
     let Some(fields) = Fields::of(item, keys::ENDPOINT, "an endpoint", problems) else { return };
-    let method = fields.text("method", problems).and_then(|(text, position)| method(text, position, problems));
+    let verb = fields.text("method", problems).and_then(|(text, position)| verb(text, position, problems));
     let target = fields.entry("route_to");
     let reference = target.and_then(|entry| handler_ref(&entry.node, problems));
     let position = target.map_or(fields.position(), |entry| entry.node.position);
-    handler(route, method.zip(reference), position, declared, problems);
+    handler(route, verb.zip(reference), position, declared, problems);
 }
 
 /// Adds a handler to its path and notes where it leads.
 pub(crate) fn handler(
     route: &mut Option<Route>,
-    target: Option<(Method, HandlerRef)>,
+    target: Option<(Verb, HandlerRef)>,
     position: impl Into<Option<Position>>,
     declared: &mut Declarations,
     problems: &mut Problems,
 ) {
-    let Some((method, reference)) = target else { return };
+    let Some((verb, reference)) = target else { return };
     let position = position.into();
     declared.route(&reference, position, problems);
-    if let Some(Err(duplicate)) = route.as_mut().map(|route| route.add(method, reference)) {
-        problems.hint(position, duplicate.to_string(), "a path has one handler for each method".to_owned());
+    let Some(route) = route else { return };
+    let duplicate = match verb {
+        Verb::Method(method) => route.add(method, reference).err().map(|duplicate| duplicate.to_string()),
+        Verb::WebSocket => route.set_websocket(reference).err().map(|duplicate| duplicate.to_string()),
+    };
+    if let Some(duplicate) = duplicate {
+        problems.hint(position, duplicate, "a path has one handler for each method".to_owned());
+    }
+}
+
+/// What a path has a handler for.
+#[derive(Clone, Copy)]
+pub(crate) enum Verb {
+    Method(Method),
+    WebSocket,
+}
+
+/// A method or `websocket`, or a note that it is neither.
+fn verb(text: &str, position: Position, problems: &mut Problems) -> Option<Verb> {
+    match text {
+        keys::WEBSOCKET_VERB => Some(Verb::WebSocket),
+        _ if text.eq_ignore_ascii_case(keys::WEBSOCKET_VERB) => {
+            let hint = format!("write `{}`", keys::WEBSOCKET_VERB);
+            problems.hint(position, format!("`{}` is not a method", shown(text)), hint);
+            None
+        }
+        _ => method(text, position, problems).map(Verb::Method),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::stack::{Gateway, Service, StorageBox, Table};
 use crate::suggest::closest;
 use crate::yaml::{Node, Value};
 
-use super::{Fields, cross_origin, routes, shown};
+use super::{Fields, cross_origin, routes, shown, websocket};
 
 /// How functions are written, which is where `mu.yaml` and the form of a deployed stack differ.
 pub(crate) struct FunctionForm<F> {
@@ -59,7 +59,8 @@ fn service<F>(
             }
             let routes = routes::endpoints(&fields, declared, problems);
             let cors = fields.entry("cors").and_then(|entry| cross_origin::read(&entry.node, problems));
-            Service::Gateway(Gateway { name: name?.0, routes, cors })
+            let websocket = fields.entry("websocket").map(|entry| websocket::read(&entry.node, problems));
+            Service::Gateway(Gateway { name: name?.0, routes, cors, websocket: websocket.unwrap_or_default() })
         }
         Kind::Table => {
             let fields = Fields::of(node, keys::TABLE, "a table", problems)?;

@@ -10,6 +10,7 @@ use crate::route::template::{PathTemplate, Segment};
 pub struct Route {
     template: PathTemplate,
     handlers: Vec<(Method, HandlerRef)>,
+    websocket: Option<HandlerRef>,
 }
 
 /// The method already has a handler at this path.
@@ -20,11 +21,16 @@ pub struct DuplicateMethod {
     pub method: Method,
 }
 
+/// The path already has a handler of WebSocket events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`websocket` has two handlers")]
+pub struct DuplicateWebSocket;
+
 impl Route {
     /// A path that answers nothing yet.
     #[must_use]
     pub fn new(template: PathTemplate) -> Self {
-        Self { template, handlers: Vec::new() }
+        Self { template, handlers: Vec::new(), websocket: None }
     }
 
     /// Adds the handler of a method.
@@ -33,6 +39,15 @@ impl Route {
             return Err(DuplicateMethod { method });
         }
         self.handlers.push((method, handler));
+        Ok(())
+    }
+
+    /// Sets the handler of the events of WebSocket connections.
+    pub fn set_websocket(&mut self, handler: HandlerRef) -> Result<(), DuplicateWebSocket> {
+        if self.websocket.is_some() {
+            return Err(DuplicateWebSocket);
+        }
+        self.websocket = Some(handler);
         Ok(())
     }
 
@@ -48,13 +63,26 @@ impl Route {
         &self.handlers
     }
 
+    /// The handler of the events of WebSocket connections.
+    #[must_use]
+    pub fn websocket(&self) -> Option<&HandlerRef> {
+        self.websocket.as_ref()
+    }
+
+    /// Whether the path leads anywhere.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.handlers.is_empty() && self.websocket.is_none()
+    }
+
     fn handler(&self, method: Method) -> Option<&HandlerRef> {
         self.handlers.iter().find(|(declared, _)| *declared == method).map(|(_, handler)| handler)
     }
 
-    /// `HEAD` is answered wherever `GET` is, and `OPTIONS` everywhere.
+    /// `HEAD` is answered wherever `GET` is, and `OPTIONS` everywhere. A WebSocket begins with a `GET`.
     fn allow(&self) -> MethodSet {
         let declared: MethodSet = self.handlers.iter().map(|&(method, _)| method).collect();
+        let declared = if self.websocket.is_some() { declared.with(Method::Get) } else { declared };
         let declared = if declared.contains(Method::Get) { declared.with(Method::Head) } else { declared };
         declared.with(Method::Options)
     }
@@ -93,6 +121,12 @@ pub enum RouteMatch<'t> {
     MethodNotAllowed {
         /// The methods the path has, with the `HEAD` and `OPTIONS` that come for free.
         allow: MethodSet,
+        /// The winning template.
+        template: &'t PathTemplate,
+    },
+    /// A `GET` or `HEAD` of a path that has no handler of its own for them, but one for WebSockets: the client must
+    /// ask for one.
+    UpgradeRequired {
         /// The winning template.
         template: &'t PathTemplate,
     },
@@ -155,12 +189,9 @@ impl RouteTable {
     /// `/` and without the query. It is split first and decoded then, so an encoded slash never separates segments.
     #[must_use]
     pub fn find(&self, method: Method, path: &str) -> RouteMatch<'_> {
-        let path = path.strip_prefix('/').unwrap_or(path);
-        if path.contains('%') && path.split('/').any(|segment| decode(segment).is_none()) {
-            return RouteMatch::BadEncoding;
-        }
-        let Some(route) = self.search(0, Some(path)).and_then(|index| self.routes.get(index)) else {
-            return RouteMatch::NotFound;
+        let (route, path) = match self.find_route(path) {
+            Ok(found) => found,
+            Err(answer) => return answer,
         };
         let template = &route.template;
         let handler = match route.handler(method) {
@@ -169,8 +200,36 @@ impl RouteTable {
         };
         match handler {
             Some(handler) => RouteMatch::Found { handler, params: params(template, path), template },
+            None if matches!(method, Method::Get | Method::Head) && route.websocket.is_some() => {
+                RouteMatch::UpgradeRequired { template }
+            }
             None => RouteMatch::MethodNotAllowed { allow: route.allow(), template },
         }
+    }
+
+    /// Finds the handler of the WebSocket connections of a path, as [`RouteTable::find`] does for requests;
+    /// [`RouteMatch::MethodNotAllowed`] where the path exists without one.
+    #[must_use]
+    pub fn find_websocket(&self, path: &str) -> RouteMatch<'_> {
+        let (route, path) = match self.find_route(path) {
+            Ok(found) => found,
+            Err(answer) => return answer,
+        };
+        let template = &route.template;
+        match &route.websocket {
+            Some(handler) => RouteMatch::Found { handler, params: params(template, path), template },
+            None => RouteMatch::MethodNotAllowed { allow: route.allow(), template },
+        }
+    }
+
+    /// The route of a path, and the path without its leading slash.
+    fn find_route<'p>(&self, path: &'p str) -> Result<(&Route, &'p str), RouteMatch<'_>> {
+        let path = path.strip_prefix('/').unwrap_or(path);
+        if path.contains('%') && path.split('/').any(|segment| decode(segment).is_none()) {
+            return Err(RouteMatch::BadEncoding);
+        }
+        let route = self.search(0, Some(path)).and_then(|index| self.routes.get(index));
+        route.map(|route| (route, path)).ok_or(RouteMatch::NotFound)
     }
 
     /// The route at the end of `rest`, literals first. The depth is that of the longest template.
@@ -329,6 +388,40 @@ mod tests {
         for method in [Method::Head, Method::Options] {
             let RouteMatch::Found { handler, .. } = table.find(method, "/") else { panic!("not found") };
             assert_eq!(handler.handler.as_str(), method.as_lower_case());
+        }
+    }
+
+    #[test]
+    fn a_websocket_has_a_handler_beside_those_of_methods() {
+        let mut both = route("/both/{room}", &[Method::Get]);
+        both.set_websocket("f.socket".parse().unwrap()).unwrap();
+        assert_eq!(both.set_websocket("f.socket".parse().unwrap()), Err(DuplicateWebSocket));
+        let mut alone = route("/alone", &[Method::Post]);
+        alone.set_websocket("f.socket".parse().unwrap()).unwrap();
+        let table = RouteTable::new(vec![both, alone, route("/none", &[Method::Get])]).unwrap();
+
+        let handler = |found: RouteMatch<'_>| match found {
+            RouteMatch::Found { handler, params, .. } => format!("{handler} {params:?}"),
+            RouteMatch::MethodNotAllowed { allow, .. } => allow.to_string(),
+            RouteMatch::UpgradeRequired { template } => format!("upgrade {template}"),
+            other => format!("{other:?}"),
+        };
+        for (path, expected) in [
+            ("/both/a%2Fb", "f.socket [(\"room\", \"a/b\")]"),
+            ("/alone", "f.socket []"),
+            ("/none", "GET, HEAD, OPTIONS"),
+            ("/nowhere", "NotFound"),
+            ("/both/%f", "BadEncoding"),
+        ] {
+            assert_eq!(handler(table.find_websocket(path)), expected, "{path}");
+        }
+        for (method, path, expected) in [
+            (Method::Get, "/both/1", "f.get [(\"room\", \"1\")]"),
+            (Method::Get, "/alone", "upgrade /alone"),
+            (Method::Head, "/alone", "upgrade /alone"),
+            (Method::Put, "/alone", "GET, HEAD, POST, OPTIONS"),
+        ] {
+            assert_eq!(handler(table.find(method, path)), expected, "{method} {path}");
         }
     }
 

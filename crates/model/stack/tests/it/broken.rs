@@ -103,8 +103,21 @@ services:
   - {type: Function, name: nothing}
   - {type: Function, name: only-build, build: make}
   - {type: Function, name: both, lang: rust, build: make, module: m.wasm}
-  - {type: Function, name: other-language, lang: go}
+  - {type: Function, name: other-language, lang: cobol}
   - {type: Function, name: deployed, binary: abc}
+",
+    ),
+    (
+        "a language and a runtime that it is not built for",
+        "
+name: a
+version: 1
+services:
+  - {type: Function, name: a, lang: js, runtime: wasi1.0}
+  - {type: Function, name: b, lang: python, runtime: wasi-http-0.3}
+  - {type: Function, name: c, lang: go, runtime: wasi-http}
+  - {type: Function, name: d, lang: c, instances: reuse}
+  - {type: Function, name: e, lang: rust, runtime: wasi-http-0.3}
 ",
     ),
     (
@@ -285,6 +298,25 @@ version: 2
 services: []
 ---
 name: b
+",
+    ),
+    (
+        "websockets",
+        "
+name: a
+version: 1
+services:
+  - {type: Function, name: f, lang: rust}
+  - type: Gateway
+    name: a
+    endpoints:
+      /: {websocket: g.h, WebSocket: f.h}
+      /twice:
+        - {method: websocket, route_to: f.h}
+        - {method: websocket, route_to: f.i}
+    websocket: {max_message: 17MiB, max_connections: 0, max_rate: 100001, idle_timeout: 999ms}
+  - {type: Gateway, name: b, endpoints: {}, websocket: {max_mesage: 1KiB, max_connections: many, max_rate: 1.5, idle_timeout: 10}}
+  - {type: Gateway, name: c, endpoints: {}, websocket: 5, cors: {allow_origins: '*', allow_methods: [websocket]}}
 ",
     ),
 ];

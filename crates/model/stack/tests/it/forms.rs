@@ -105,6 +105,10 @@ version: '1'
 services:
   - {type: Function, name: f, binary: b, memory_limit: 64kiB, timeout: 5s, max_instructions: 1k}
   - {type: Storage, name: o, public: true}
+  - type: Gateway
+    name: g
+    endpoints: {/: {websocket: f.w}}
+    websocket: {max_message: 128, max_connections: 1, max_rate: 2, idle_timeout: 1s}
 ";
     let stack = Stack::parse_yaml("stack.yaml", text.as_bytes()).unwrap_or_else(|report| panic!("{report}"));
     let golden: &[&[u8]] = &[
@@ -114,6 +118,9 @@ services:
         b"\xa0\x06\x88\x27\xa8\x06\xe8\x07",
         // 100: true
         b"\x1a\x08\x22\x06\x0a\x01o\xa0\x06\x01",
+        // path /, 100: to f.w; gateway, 101: 128 bytes, 1 connection, 2 per second, 1000 ms
+        b"\x1a\x20\x0a\x1e\x0a\x01g\x12\x0c\x0a\x01/\xa2\x06\x06\x12\x01f\x1a\x01w",
+        b"\xaa\x06\x0a\x08\x80\x01\x10\x01\x18\x02\x20\xe8\x07",
     ];
     assert_eq!(stack.to_proto_bytes().unwrap(), golden.concat());
     assert_eq!(Stack::from_proto_bytes(&golden.concat()).unwrap(), stack);

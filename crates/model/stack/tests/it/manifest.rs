@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use mu_stack::{
-    AllowList, Artifact, Build, ByteSize, Env, Instructions, Manifest, Method, RouteMatch, Service, limits,
+    AllowList, Artifact, Build, ByteSize, Env, Instructions, Language, Manifest, Method, RouteMatch, Runtime, Service,
+    WebSocketLimits, limits,
 };
 use proptest::prelude::*;
 
@@ -11,6 +12,27 @@ use crate::FULL;
 
 fn full() -> Manifest {
     Manifest::parse("mu.yaml", FULL.as_bytes()).unwrap_or_else(|report| panic!("{report}"))
+}
+
+#[test]
+fn a_language_says_the_runtime_and_where_the_module_is() {
+    for (function, expected) in [
+        ("lang: rust", (Language::Rust, Runtime::Wasi1)),
+        ("lang: Rust, runtime: wasi1.0", (Language::Rust, Runtime::Wasi1)),
+        ("lang: rust, runtime: wasi-http", (Language::Rust, Runtime::WasiHttp)),
+        ("lang: js", (Language::JavaScript, Runtime::WasiHttp)),
+        ("lang: js, instances: reuse", (Language::JavaScript, Runtime::WasiHttp)),
+        ("lang: python", (Language::Python, Runtime::WasiHttp)),
+        ("lang: go", (Language::Go, Runtime::Wasi1)),
+        ("lang: c", (Language::C, Runtime::Wasi1)),
+    ] {
+        let text = format!("name: a\nversion: 1\nservices:\n  - {{type: Function, name: f, {function}}}\n");
+        let manifest = Manifest::parse("mu.yaml", text.as_bytes()).unwrap_or_else(|report| panic!("{report}"));
+        let read = manifest.functions().next().unwrap();
+        assert_eq!(read.build(), &Build::Language(expected.0), "{function}");
+        assert_eq!(read.runtime(), expected.1, "{function}");
+        assert_eq!((read.source(), read.module()), ("functions/f", "modules/f.wasm"), "{function}");
+    }
 }
 
 #[test]
@@ -23,7 +45,7 @@ fn every_key_is_read() {
 
     let functions: Vec<_> = manifest.functions().collect();
     let code = |index: usize| (functions[index].build(), functions[index].source(), functions[index].module());
-    assert_eq!(code(0), (&Build::Rust, "src/cart", "built/cart.wasm"));
+    assert_eq!(code(0), (&Build::Language(Language::Rust), "src/cart", "built/cart.wasm"));
     assert_eq!(code(1), (&Build::Command("make search".to_owned()), "functions/search", "search/out.wasm"));
     assert_eq!(code(2), (&Build::None, "functions/prebuilt", "vendor/prebuilt.wasm"));
 
@@ -53,6 +75,12 @@ fn every_key_is_read() {
         let RouteMatch::Found { handler: found, .. } = api.routes.find(method, path) else { panic!("{path}") };
         assert_eq!(found.to_string(), handler);
     }
+    for (path, handler) in [("/search/", "search.live"), ("/carts/7/live", "cart.on_event")] {
+        let RouteMatch::Found { handler: found, .. } = api.routes.find_websocket(path) else { panic!("{path}") };
+        assert_eq!(found.to_string(), handler);
+    }
+    let (message, idle_timeout) = (ByteSize::from_bytes(64 << 10), Duration::from_secs(3600));
+    assert_eq!(api.websocket, WebSocketLimits { message, connections: 500, rate: 20, idle_timeout });
     let cors = api.cors.as_ref().unwrap();
     let origins = ["https://example.com", "http://localhost:3000"].map(str::to_owned).to_vec();
     assert_eq!(cors.allow_origins, AllowList::Only(origins));
@@ -62,6 +90,7 @@ fn every_key_is_read() {
     assert_eq!((cors.allow_credentials, cors.max_age), (true, Some(Duration::from_secs(600))));
 
     let open = stack.gateway("open").unwrap();
+    assert_eq!(open.websocket, WebSocketLimits::default());
     assert!(open.routes.routes().is_empty());
     let cors = open.cors.as_ref().unwrap();
     assert_eq!(

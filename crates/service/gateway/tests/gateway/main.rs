@@ -10,4 +10,5 @@ mod hostile;
 mod objects;
 mod requests;
 mod responses;
+mod websocket;
 mod world;

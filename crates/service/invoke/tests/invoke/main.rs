@@ -5,4 +5,5 @@
 mod calls;
 mod data;
 mod deployments;
+mod streaming;
 mod world;

@@ -99,19 +99,29 @@ impl Program for ClosureProgram {
 }
 
 impl World {
+    /// The function's handlers answer with their end.
     pub(crate) fn new<F, R>(config: InvokeConfig, function: F) -> Self
     where
         F: Fn(Call) -> R + Send + Sync + 'static,
-        R: Future<Output: Into<Ran>> + Send + 'static,
+        R: Future<Output = Outcome> + Send + 'static,
+    {
+        Self::running(config, move |call| {
+            let called = function(call);
+            async { Ran::Ended(called.await) }
+        })
+    }
+
+    /// The function's handlers may go on after their answer.
+    pub(crate) fn running<F, R>(config: InvokeConfig, function: F) -> Self
+    where
+        F: Fn(Call) -> R + Send + Sync + 'static,
+        R: Future<Output = Ran> + Send + 'static,
     {
         let env = Env::simulated(1, Timestamp::from_micros(1_000_000));
         let sink = Arc::new(Sink::default());
         let invoker = Invoker::new(Parts {
             env: env.clone(),
-            engine: Arc::new(ClosureEngine(Arc::new(move |call| {
-                let called = function(call);
-                Box::pin(async { called.await.into() })
-            }))),
+            engine: Arc::new(ClosureEngine(Arc::new(move |call| Box::pin(function(call))))),
             db: Arc::new(MuDb::new(Arc::new(MemKv::default()))),
             boxes: Arc::new(Boxes::open(Arc::new(MemBlobs::new()), RootKey::from_bytes([1; 32]), &env)),
             logs: Arc::clone(&sink) as Arc<dyn LogSink>,

@@ -5,6 +5,7 @@ mod extractors;
 mod host;
 mod macros;
 mod responders;
+mod websockets;
 
 use mu_sdk::Response;
 

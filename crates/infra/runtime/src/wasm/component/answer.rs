@@ -87,8 +87,6 @@ pub(super) fn settle(mut response: Response) -> Settled {
 }
 
 /// The body as the guest writes it. It says how long it is when the guest has said so.
-///
-/// A handler that ends well without finishing its body has finished it, as other hosts see it too.
 struct GuestBody {
     body: HyperOutgoingBody,
     left_bytes: Option<u64>,

@@ -3,12 +3,14 @@
 use std::sync::{Arc, LazyLock};
 
 use http::HeaderName;
+use http_body_util::{BodyExt, Full, Limited};
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks,
 };
 
-use crate::HttpClient;
+use crate::egress::is_node_host;
+use crate::{HttpClient, Services};
 
 /// Writes of a body's stream that wait for the network, and the most bytes of one: 1 MiB in all. Guests mostly write
 /// some KiB at a time; with one write at a time in waiting, each would be a handover between two tasks.
@@ -21,12 +23,33 @@ static IS_FORBIDDEN: LazyLock<ForbiddenHeaderFilter> =
 /// What `wasi:http` asks of its host.
 pub(super) struct Egress {
     http: HttpClient,
+    services: Arc<dyn Services>,
 }
 
 impl Egress {
-    pub(super) fn new(http: HttpClient) -> Self {
-        Self { http }
+    pub(super) fn new(http: HttpClient, services: Arc<dyn Services>) -> Self {
+        Self { http, services }
     }
+}
+
+/// The largest request to the node itself, in bytes: above the largest message of a WebSocket.
+const NODE_REQUEST_BYTES_MAX: usize = 17 << 20;
+
+/// Asks the node itself, which takes requests and gives answers whole.
+async fn ask_node(
+    services: &dyn Services,
+    request: http::Request<WasiBody>,
+) -> Result<http::Response<WasiBody>, Error> {
+    let (parts, body) = request.into_parts();
+    let body = Limited::new(body, NODE_REQUEST_BYTES_MAX).collect().await;
+    let body = body.map_err(|_| Error::HttpRequestBodySize(Some(NODE_REQUEST_BYTES_MAX as u64)))?.to_bytes();
+    let mut asked = http::Request::new(body);
+    *asked.method_mut() = parts.method;
+    // The node is asked for paths.
+    *asked.uri_mut() = parts.uri.path_and_query().map_or_else(http::Uri::default, |path| http::Uri::from(path.clone()));
+    *asked.headers_mut() = parts.headers;
+    let answer = services.node(asked).await;
+    Ok(answer.map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync()))
 }
 
 type Sent = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
@@ -46,9 +69,13 @@ impl WasiHttpHooks for Egress {
         options: Option<RequestOptions>,
         _processed: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        let http = self.http.clone();
+        let (http, services) = (self.http.clone(), Arc::clone(&self.services));
         Box::new(async move {
-            let response = http.stream(request, options.unwrap_or_default()).await?;
+            let response = if request.uri().host().is_some_and(is_node_host) {
+                ask_node(&*services, request).await?
+            } else {
+                http.stream(request, options.unwrap_or_default()).await?
+            };
             let nothing_else: Box<dyn Future<Output = Result<(), Error>> + Send> = Box::new(std::future::ready(Ok(())));
             Ok((response, nothing_else))
         })

@@ -74,7 +74,7 @@ impl ComponentState {
             pacing: Pacing::new(),
             wasi,
             http: WasiHttpCtx::new(),
-            egress: Egress::new(shared.http.clone()),
+            egress: Egress::new(shared.http.clone(), Arc::clone(&job.services)),
             table,
             stdout,
             stderr,
@@ -97,6 +97,7 @@ impl ComponentState {
         self.stdout.redirect(Arc::clone(&job.log));
         self.stderr.redirect(Arc::clone(&job.log));
         self.services = Arc::clone(&job.services);
+        self.egress = Egress::new(self.shared.http.clone(), Arc::clone(&job.services));
         self.cut = job.cut.clone();
         self.has_ended = false;
     }

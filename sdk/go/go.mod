@@ -1,0 +1,3 @@
+module mu
+
+go 1.22
