@@ -15,7 +15,7 @@ impl Client {
         Self { address, connection: BufReader::new(connection) }
     }
 
-    /// Sends a request and reads the whole response, which has to be a success with a declared length.
+    /// Sends a request and reads the whole response, which has to be a success.
     pub(super) fn get(&mut self, path: &str) {
         let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.address);
         self.connection.get_mut().write_all(request.as_bytes()).expect("the node reads");
@@ -29,8 +29,27 @@ impl Client {
             }
             length = length.or_else(|| line.strip_prefix("content-length:")?.trim().parse().ok());
         }
-        let mut body = vec![0; length.expect("the response says how long it is")];
-        self.connection.read_exact(&mut body).expect("the node answers");
+        match length {
+            Some(length) => self.skip(length),
+            None => self.skip_chunks(),
+        }
+    }
+
+    /// Reads a chunked body to its end.
+    fn skip_chunks(&mut self) {
+        loop {
+            let size = usize::from_str_radix(&self.line(), 16).expect("a chunk begins with its size");
+            self.skip(size);
+            assert!(self.line().is_empty(), "a chunk ends with its line");
+            if size == 0 {
+                break;
+            }
+        }
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        let mut read = vec![0; bytes];
+        self.connection.read_exact(&mut read).expect("the node answers");
     }
 
     fn line(&mut self) -> String {
