@@ -66,10 +66,11 @@
     (memory (export "memory") 1)
     (data (i32.const 1024) "function {number}"))
   (core instance $data (instantiate $data))
+  (alias core export $data "memory" (core memory $memory))
 
   (core func $new-fields (canon lower (func $types "[constructor]fields")))
   (core func $new-response (canon lower (func $types "[constructor]outgoing-response")))
-  (core func $set (canon lower (func $types "[static]response-outparam.set") (memory $data "memory")))
+  (core func $set (canon lower (func $types "[static]response-outparam.set") (memory $memory)))
 
   (core module $function
     (import "host" "new-fields" (func $new-fields (result i32)))
