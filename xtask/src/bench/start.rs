@@ -26,10 +26,11 @@ pub(super) fn ours(project: &Path, binaries: &Path, work: &Path) -> Outcome<Serv
 }
 
 /// `wasmtime serve` of a component with its pooling allocator, and otherwise as it comes. It is requested at `path`.
+/// Components made by an adapter import what belongs to a command line, which has to be asked for.
 pub(super) fn wasmtime(component: &Path, program: &Path, work: &Path, path: &str) -> Outcome<Server> {
     let log = work.join("wasmtime.log");
     let mut command = pinned(program)?;
-    command.args(["serve", "-O", "pooling-allocator=y", "--addr", "127.0.0.1:0"]).arg(component);
+    command.args(["serve", "-O", "pooling-allocator=y", "-S", "cli=y", "--addr", "127.0.0.1:0"]).arg(component);
     spawn(&mut command, &log)?.once_ready(&log, || {
         let address = served_address(&std::fs::read_to_string(&log).ok()?)?;
         Some(format!("http://{address}/{path}"))
