@@ -13,6 +13,8 @@ use crate::failure::{Doing, Failure, Outcome};
 const ROUNDS: usize = 5;
 const BODY_BYTES: u64 = 100_000_000;
 const QUICK_BODY_BYTES: u64 = 8_000_000;
+/// Too long to be known whole, and told with its length, before the answer begins.
+const WARMING_BYTES: u64 = 1_000_000;
 /// Longer than any pause of a server that works.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
@@ -24,7 +26,7 @@ pub(super) fn rows(root: &Path, binaries: &Path, options: Options) -> Outcome<Ve
     let server = start::ours(&folder, binaries, work.path())?;
     let url = server.url().replace("/hello", "/echo");
     // What the first instance and the first connection need is there before any body is.
-    echo(&url, 1)?;
+    echo(&url, WARMING_BYTES)?;
     let idle = server.resident_bytes()?;
 
     let (rounds, bytes) = if options.quick { (1, QUICK_BODY_BYTES) } else { (ROUNDS, BODY_BYTES) };
