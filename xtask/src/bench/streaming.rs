@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::load::parts;
+use super::load::{parts, single_request};
 use super::row::Row;
 use super::{MEBIBYTE, Options, median, project, start, usage};
 use crate::failure::{Doing, Failure, Outcome};
@@ -13,8 +13,6 @@ use crate::failure::{Doing, Failure, Outcome};
 const ROUNDS: usize = 5;
 const BODY_BYTES: u64 = 100_000_000;
 const QUICK_BODY_BYTES: u64 = 8_000_000;
-/// Too long to be known whole, and told with its length, before the answer begins.
-const WARMING_BYTES: u64 = 1_000_000;
 /// Longer than any pause of a server that works.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
@@ -25,8 +23,8 @@ pub(super) fn rows(root: &Path, binaries: &Path, options: Options) -> Outcome<Ve
     project::hello_and_echo(root, &folder)?;
     let server = start::ours(&folder, binaries, work.path())?;
     let url = server.url().replace("/hello", "/echo");
-    // What the first instance and the first connection need is there before any body is.
-    echo(&url, WARMING_BYTES)?;
+    // Idle is a server that has served, but no body yet: what the first body makes it keep counts as well.
+    single_request(server.url())?;
     let idle = server.resident_bytes()?;
 
     let (rounds, bytes) = if options.quick { (1, QUICK_BODY_BYTES) } else { (ROUNDS, BODY_BYTES) };
