@@ -55,7 +55,8 @@ pub(crate) fn large_module() -> Vec<u8> {
     wat::parse_str(text).expect("the text is a module")
 }
 
-fn escaped(bytes: &[u8]) -> String {
+/// Bytes as a string of the text format.
+pub(crate) fn escaped(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         write!(text, "\\{byte:02x}").expect("a String takes it");
         text

@@ -1,13 +1,19 @@
 //! Measurements against a peer, in one run and in one table.
 //!
 //! What runs inside one process is measured by the package `mu-bench`, which prints [rows](row). What needs whole
-//! processes is measured here: the server's CPU time per request beside `wasmtime serve`, memory at rest, the size of
-//! the binary and the time to build it. Figures of a busy machine say little; ratios taken in one run say more.
+//! processes is measured here: the server's CPU time per request, latency and throughput beside `wasmtime serve`, memory
+//! at rest, with a body passing through and with idle connections, the size of the binary and the time to build it. Figures of a busy machine say little; ratios taken in one run say more.
 
+mod component;
 mod load;
-mod peer;
+mod peers;
+mod project;
 mod row;
 mod server;
+mod start;
+mod streaming;
+mod usage;
+mod websockets;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -28,6 +34,7 @@ pub(crate) struct Options {
 
 /// How often each side of a comparison is measured; medians are compared.
 const RUNS: usize = 7;
+const CONNECTIONS: u32 = 32;
 const RUN_DURATION: Duration = Duration::from_secs(5);
 const MEBIBYTE: f64 = 1_048_576.0;
 
@@ -44,6 +51,9 @@ pub(crate) fn run(options: Options) -> Outcome {
         rows.push(binary_size(&binaries)?);
     }
     rows.extend(hello(&root, &binaries, options)?);
+    rows.extend(component::rows(&root, &binaries, options)?);
+    rows.extend(streaming::rows(&root, &binaries, options)?);
+    rows.extend(websockets::rows(&root, &binaries, options)?);
     print!("{}", row::table(&rows));
     Ok(())
 }
@@ -94,17 +104,18 @@ fn binary_size(binaries: &Path) -> Outcome<Row> {
 /// The hello function through the whole gateway, beside its equivalent under `wasmtime serve`.
 fn hello(root: &Path, binaries: &Path, options: Options) -> Outcome<Vec<Row>> {
     let work = tempfile::tempdir().doing("creating a temporary folder")?;
-    let ours = server::ours(root, binaries, work.path())?;
+    let ours = start::ours(&root.join("examples/hello"), binaries, work.path())?;
     let memory = Row::new("memory at rest", "MiB", ours.resident_bytes()? as f64 / MEBIBYTE);
     if options.quick {
         load::single_request(ours.url())?;
         ours.stop()?;
         return Ok(vec![memory]);
     }
-    let load = Load::new(RUN_DURATION)?;
+    let load = Load::new(CONNECTIONS, RUN_DURATION)?;
     // The greeting's name stands last in the path on both sides.
     let name = ours.url().rsplit('/').next().unwrap_or_default();
-    let peer = server::peer(root, &peer::wasmtime()?, work.path(), name)?;
+    let component = root.join("benches/peer-hello/hello.wasm");
+    let peer = start::wasmtime(&component, &peers::wasmtime()?, work.path(), name)?;
     let (ours_us, peer_us) = alternate(&load, &ours, &peer)?;
     ours.stop()?;
     peer.stop()?;
@@ -114,12 +125,7 @@ fn hello(root: &Path, binaries: &Path, options: Options) -> Outcome<Vec<Row>> {
 
 /// Medians of CPU microseconds per request; the two sides take turns, so that a slow minute hits both.
 fn alternate(load: &Load, ours: &Server, peer: &Server) -> Outcome<(f64, f64)> {
-    let measure = |server: &Server| -> Outcome<f64> {
-        let before = server.cpu_time()?;
-        let requests = load.run(server.url())?;
-        let spent = server.cpu_time()?.saturating_sub(before);
-        Ok(spent.as_secs_f64() * 1e6 / requests as f64)
-    };
+    let measure = |server: &Server| load.run(server).map(|sample| sample.cpu_us_per_request);
     // Warm both: the first run pays for compiling, for filling pools and for growing tables.
     measure(ours)?;
     measure(peer)?;

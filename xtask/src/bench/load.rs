@@ -6,39 +6,62 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use super::server::Server;
 use crate::failure::{Doing, Failure, Outcome};
 use crate::process;
 
 /// The core of the load; the server has the other one.
 const CORE: &str = "1";
-const CONNECTIONS: &str = "-c32";
 
-/// `wrk`, with 32 connections on one thread.
+/// `wrk` on one thread.
 pub(super) struct Load {
     wrk: PathBuf,
+    connections: u32,
     duration: Duration,
 }
 
+/// What a load has found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Answered {
+    requests: u64,
+    seconds: f64,
+    median_latency_us: f64,
+}
+
+/// What a server did under a load.
+#[derive(Clone, Copy)]
+pub(super) struct Sample {
+    /// User and system time of the server, in microseconds.
+    pub(super) cpu_us_per_request: f64,
+    pub(super) requests_per_second: f64,
+    pub(super) median_latency_us: f64,
+}
+
 impl Load {
-    pub(super) fn new(duration: Duration) -> Outcome<Self> {
-        Ok(Self { wrk: process::require_program("wrk", "wrk")?, duration })
+    pub(super) fn new(connections: u32, duration: Duration) -> Outcome<Self> {
+        Ok(Self { wrk: process::require_program("wrk", "wrk")?, connections, duration })
     }
 
-    /// Sends requests for the load's duration and returns how many were answered; any that failed is a failure.
-    pub(super) fn run(&self, url: &str) -> Outcome<u64> {
+    /// Sends requests for the load's duration; any that failed is a failure.
+    pub(super) fn run(&self, server: &Server) -> Outcome<Sample> {
         let mut command = Command::new(process::require_program("taskset", "util-linux")?);
-        command.args(["--cpu-list", CORE]).arg(&self.wrk).args(["-t1", CONNECTIONS]);
-        let said = process::capture(command.arg(format!("-d{}s", self.duration.as_secs())).arg(url))?;
-        answered(&said).map_err(|why| Failure::new(format!("{url}: {why}\n{said}")))
+        command.args(["--cpu-list", CORE]).arg(&self.wrk).args(["-t1", "--latency"]);
+        command.arg(format!("-c{}", self.connections)).arg(format!("-d{}s", self.duration.as_secs()));
+        let before = server.cpu_time()?;
+        let said = process::capture(command.arg(server.url()))?;
+        let spent = server.cpu_time()?.saturating_sub(before);
+        let answered = answered(&said).map_err(|why| Failure::new(format!("{}: {why}\n{said}", server.url())))?;
+        Ok(Sample {
+            cpu_us_per_request: spent.as_secs_f64() * 1e6 / answered.requests as f64,
+            requests_per_second: answered.requests as f64 / answered.seconds,
+            median_latency_us: answered.median_latency_us,
+        })
     }
 }
 
 /// Sends one request and expects a success.
 pub(super) fn single_request(url: &str) -> Outcome {
-    let (host, path) = url
-        .strip_prefix("http://")
-        .and_then(|rest| rest.split_once('/'))
-        .ok_or_else(|| Failure::new(format!("`{url}` is no URL of a server here")))?;
+    let (host, path) = parts(url)?;
     let mut stream = TcpStream::connect(host).doing(format_args!("connecting to {host}"))?;
     stream.set_read_timeout(Some(Duration::from_secs(30))).doing("setting a timeout")?;
     let request = format!("GET /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
@@ -53,16 +76,42 @@ pub(super) fn single_request(url: &str) -> Outcome {
     }
 }
 
-/// The count in `32516 requests in 4.00s`, unless there were errors.
-fn answered(said: &str) -> Result<u64, &'static str> {
+/// The host with its port, and the path without its first slash.
+pub(super) fn parts(url: &str) -> Outcome<(&str, &str)> {
+    let parts = url.strip_prefix("http://").and_then(|rest| rest.split_once('/'));
+    parts.ok_or_else(|| Failure::new(format!("`{url}` is no URL of a server here")))
+}
+
+/// The numbers of `50%  97.00us` and `32516 requests in 4.00s, 4.56MB read`, unless there were errors.
+fn answered(said: &str) -> Result<Answered, &'static str> {
     if said.contains("Non-2xx") || said.contains("Socket errors") {
         return Err("not every request was answered with success");
     }
-    let line = said.lines().find_map(|line| line.split_once(" requests in ")).ok_or("wrk counted nothing")?;
-    match line.0.trim().parse() {
-        Ok(0) | Err(_) => Err("no request was answered"),
-        Ok(count) => Ok(count),
-    }
+    let (requests, rest) =
+        said.lines().find_map(|line| line.split_once(" requests in ")).ok_or("wrk counted nothing")?;
+    let requests = match requests.trim().parse() {
+        Ok(0) | Err(_) => return Err("no request was answered"),
+        Ok(count) => count,
+    };
+    let time =
+        rest.split_once(',').and_then(|(time, _)| microseconds(time)).ok_or("wrk did not say how long it took")?;
+    let latency = said.lines().find_map(|line| microseconds(line.trim().strip_prefix("50%")?));
+    let median_latency_us = latency.ok_or("wrk did not say the median latency")?;
+    Ok(Answered { requests, seconds: time / 1e6, median_latency_us })
+}
+
+/// `97.00us`, `1.20ms`, `4.00s` or `1.00m`.
+fn microseconds(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic())?);
+    let factor = match unit {
+        "us" => 1.0,
+        "ms" => 1e3,
+        "s" => 1e6,
+        "m" => 60e6,
+        _ => return None,
+    };
+    Some(number.parse::<f64>().ok()? * factor)
 }
 
 #[cfg(test)]
@@ -71,14 +120,27 @@ mod tests {
 
     #[test]
     fn reads_what_wrk_counted() {
-        assert_eq!(answered("  32516 requests in 4.00s, 4.56MB read\nRequests/sec:   8125.87\n"), Ok(32516));
+        let said =
+            "    50%    1.20ms\n    75%    2.00ms\n  32516 requests in 4.00s, 4.56MB read\nRequests/sec:   8125.87\n";
+        let expected = Answered { requests: 32516, seconds: 4.0, median_latency_us: 1200.0 };
+        assert_eq!(answered(said), Ok(expected));
         for failed in [
             "  10 requests in 4.00s, 1KB read\n  Non-2xx or 3xx responses: 3\n",
             "  10 requests in 4.00s, 1KB read\n  Socket errors: connect 0, read 3, write 0, timeout 0\n",
+            "  10 requests in 4.00s, 1KB read\n",
             "  0 requests in 4.00s, 0B read\n",
             "unable to connect",
         ] {
             assert!(answered(failed).is_err(), "{failed}");
+        }
+    }
+
+    #[test]
+    fn reads_times_in_every_unit() {
+        for (text, expected) in
+            [("97.00us", Some(97.0)), (" 4.00s", Some(4e6)), ("1.00m", Some(60e6)), ("7", None), ("1h", None)]
+        {
+            assert_eq!(microseconds(text), expected, "{text}");
         }
     }
 }
