@@ -129,6 +129,10 @@ impl Services for Nothing {
         StorageReply::Error("the benchmark has no storage".to_owned())
     }
 
+    async fn has_box(&self, _name: &str) -> Result<bool, String> {
+        Ok(false)
+    }
+
     async fn node(&self, _request: http::Request<bytes::Bytes>) -> http::Response<bytes::Bytes> {
         std::future::pending().await
     }

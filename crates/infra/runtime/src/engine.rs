@@ -49,6 +49,9 @@ pub trait Services: Send + Sync {
     /// A mu Storage operation.
     async fn storage(&self, request: StorageRequest) -> StorageReply;
 
+    /// Whether the stack declares a box of this name. The error is text for the guest.
+    async fn has_box(&self, name: &str) -> Result<bool, String>;
+
     /// A request to the node itself, which a guest makes as one to [`NODE_HOST`](crate::NODE_HOST). The answer's status
     /// says whether it was understood.
     async fn node(&self, request: http::Request<Bytes>) -> http::Response<Bytes>;

@@ -109,6 +109,10 @@ impl Services for CallServices {
         }
     }
 
+    async fn has_box(&self, name: &str) -> Result<bool, String> {
+        self.backends.boxes.has_box(&self.stack, name).await.map_err(|error| storage::told(&error))
+    }
+
     async fn node(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
         node::answer(&self.backends.sockets, StackId::new(self.stack), request)
     }

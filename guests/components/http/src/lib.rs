@@ -1,6 +1,7 @@
 //! A component that answers each path in its own way. The first segment of the path says which.
 
 mod answer;
+mod boxes;
 mod misbehave;
 mod services;
 
@@ -48,6 +49,12 @@ impl wasip2::exports::http::incoming_handler::Guest for Component {
             }
             "fetch" => services::fetch(&request, out),
             "table" => respond(out, 200, &services::table(&request)),
+            "later" => respond(out, 200, &services::later_table(&request)),
+            "box" => boxes::respond_with_box(&request, out),
+            "logging" => {
+                services::log(request.segment(1), request.segment(2), request.segment(3));
+                respond(out, 200, "logged");
+            }
             "config" => respond(out, 200, &services::config(request.segment(1))),
             other => misbehave::on_purpose(other, out),
         }

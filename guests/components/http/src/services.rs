@@ -5,9 +5,22 @@ use wasip2::http::types::{Fields, OutgoingBody, OutgoingRequest, ResponseOutpara
 
 use crate::answer::{Request, begin, read_all, respond, write_to};
 
-wit_bindgen::generate!({ world: "services", path: "wit", generate_all });
+wit_bindgen::generate!({
+    world: "services",
+    path: "wit",
+    with: {
+        "wasi:io/streams@0.2.0": wasip2::io::streams,
+        "wasi:io/error@0.2.0": wasip2::io::error,
+    },
+    generate_all,
+});
 
 use wasi::keyvalue::{atomics, batch, store};
+
+/// The draft that came later.
+mod later {
+    wit_bindgen::generate!({ world: "later-services", path: "wit-later", generate_all });
+}
 
 /// Fetches `http://{query}` and passes the answer on as it comes.
 pub(crate) fn fetch(request: &Request, out: ResponseOutparam) {
@@ -76,6 +89,55 @@ pub(crate) fn table(request: &Request) -> String {
         }
         other => format!("no such operation: {other}"),
     }
+}
+
+/// The same with the later draft, which has compare-and-swap: `/later/{name}/{operation}/{key}/{value}`.
+pub(crate) fn later_table(request: &Request) -> String {
+    use later::wasi::keyvalue::atomics::{self, Cas, CasError};
+    use later::wasi::keyvalue::store;
+    let bucket = match store::open(request.segment(1)) {
+        Ok(bucket) => bucket,
+        Err(error) => return format!("{error:?}"),
+    };
+    let (key, value) = (request.segment(3), request.segment(4));
+    match request.segment(2) {
+        "add" => format!("{:?}", atomics::increment(&bucket, key, value.parse().unwrap_or(0))),
+        "keys" => {
+            let (mut pages, mut keys, mut cursor) = (0, 0, None);
+            loop {
+                let page = bucket.list_keys(cursor.as_deref()).unwrap();
+                (pages, keys, cursor) = (pages + 1, keys + page.keys.len(), page.cursor);
+                if cursor.is_none() {
+                    return format!("{keys} in {pages}");
+                }
+            }
+        }
+        "cursor" => format!("{:?}", bucket.list_keys(Some(key)).map(|page| page.keys)),
+        // Somebody else writes in between, once.
+        "swap" => {
+            let cas = Cas::new(&bucket, key).unwrap();
+            bucket.set(key, b"in between").unwrap();
+            let Err(CasError::CasFailed(again)) = atomics::swap(cas, value.as_bytes()) else {
+                return "it was not seen".to_owned();
+            };
+            let seen = again.current().unwrap().map(|value| String::from_utf8_lossy(&value).into_owned());
+            format!("{seen:?} {:?}", atomics::swap(again, value.as_bytes()).is_ok())
+        }
+        other => format!("no such operation: {other}"),
+    }
+}
+
+pub(crate) fn log(level: &str, context: &str, message: &str) {
+    use wasi::logging::logging::{Level, log};
+    let level = match level {
+        "trace" => Level::Trace,
+        "debug" => Level::Debug,
+        "info" => Level::Info,
+        "warn" => Level::Warn,
+        "error" => Level::Error,
+        _ => Level::Critical,
+    };
+    log(level, context, message);
 }
 
 pub(crate) fn config(key: &str) -> String {

@@ -6,11 +6,13 @@
 //! computes.
 
 mod answer;
+mod blobstore;
 mod compile;
 mod config;
 mod egress;
 mod execute;
 mod keyvalue;
+mod logging;
 mod pacing;
 mod request;
 mod reuse;
@@ -97,7 +99,11 @@ impl Program for ComponentProgram {
             if over.is_none() && answered.is_none() { Poll::Pending } else { Poll::Ready((over, answered)) }
         });
         match first.await {
-            (Some(over), answered) => conclude(answered, over.unwrap_or_else(shut_down), &log, &cut),
+            (Some(over), answered) => {
+                // A channel does not show what it holds to a task that has received much at once; it does when asked so.
+                let answered = answered.or_else(|| answer.try_recv().ok());
+                conclude(answered, over.unwrap_or_else(shut_down), &log, &cut)
+            }
             (None, Some(answered)) => match answer::response(answered, &cut) {
                 Ok(response) => {
                     let rest = async move { running.await.unwrap_or_else(shut_down) };

@@ -1,109 +1,16 @@
 //! Components of WASI 0.2 through the engine's port: what they see, how they answer, what stops them.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, stream};
 use http_body_util::{BodyExt, StreamBody};
-use mu_runtime::{Body, BodyError, Engine, Limits, LoadParams, Program, Ran, collect_body, full_body};
+use mu_runtime::{BodyError, Engine, Limits, LoadParams, Ran, collect_body, full_body};
 use mu_stack::{Instances, Runtime};
 
+use crate::component_guest::{Guest, component, ok};
 use crate::support::{Bench, LIMITS, params};
-
-/// A component of the tests, loaded.
-struct Guest {
-    bench: Bench,
-    program: Arc<dyn Program>,
-}
-
-/// What a call came to.
-#[derive(Debug)]
-struct Told {
-    /// The status and the body, or the failure.
-    answer: Result<(u16, String), String>,
-    headers: http::HeaderMap,
-    /// How the handler ended, when it went on after its answer.
-    end: Option<Result<(), String>>,
-    instructions: u64,
-    memory_bytes_max: u64,
-}
-
-impl Guest {
-    async fn load() -> Self {
-        Self::with_instances(Instances::Fresh).await
-    }
-
-    async fn with_instances(instances: Instances) -> Self {
-        // Compiled once for all tests.
-        static CACHE: std::sync::LazyLock<tempfile::TempDir> =
-            std::sync::LazyLock::new(|| tempfile::tempdir().unwrap());
-        let bench = Bench::in_directory(CACHE.path());
-        let params = LoadParams { instances, ..params(component("http"), Runtime::WasiHttp) };
-        let program = bench.engine.load(params).await.unwrap();
-        Self { bench, program }
-    }
-
-    async fn get(&self, path: &str) -> Told {
-        self.call(path, full_body(""), LIMITS).await
-    }
-
-    async fn start(&self, path: &str, body: Body, limits: Limits) -> Ran {
-        let mut call = self.bench.call(limits);
-        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-        call.request.path = path.to_owned();
-        call.request.raw_query = query.map(str::to_owned);
-        call.request.path_params = vec![("name".to_owned(), "a b".to_owned())];
-        call.request.body = body;
-        call.env = Arc::new([("GREETING".to_owned(), "salve".to_owned())]);
-        self.program.run(call).await
-    }
-
-    async fn call(&self, path: &str, body: Body, limits: Limits) -> Told {
-        let (result, rest, usage) = match self.start(path, body, limits).await {
-            Ran::Ended(outcome) => (outcome.result, None, Some(outcome.usage)),
-            Ran::Answered { response, rest } => (Ok(response), Some(rest), None),
-        };
-        let (answer, headers) = match result {
-            Err(failure) => (Err(failure.to_string()), None),
-            Ok(response) => (Ok((response.status, response.body)), Some(response.headers)),
-        };
-        let read = async {
-            match answer {
-                Err(failure) => Err(failure),
-                Ok((status, body)) => match collect_body(body, 64 << 20).await {
-                    Ok(body) => Ok((status.as_u16(), String::from_utf8_lossy(&body).into_owned())),
-                    Err(_) => Ok((status.as_u16(), "cut".to_owned())),
-                },
-            }
-        };
-        let run_on = async {
-            match rest {
-                None => None,
-                Some(rest) => Some(rest.run().await),
-            }
-        };
-        let (answer, end) = tokio::join!(read, run_on);
-        let usage = end.as_ref().map(|(_, usage)| *usage).or(usage).unwrap();
-        Told {
-            answer,
-            headers: headers.unwrap_or_default(),
-            end: end.map(|(result, _)| result.map_err(|failure| failure.to_string())),
-            instructions: usage.instructions,
-            memory_bytes_max: usage.memory_bytes_max,
-        }
-    }
-}
-
-fn component(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../guests/modules").join(format!("{name}.wasm"));
-    std::fs::read(path).unwrap()
-}
-
-fn ok(body: &str) -> Result<(u16, String), String> {
-    Ok((200, body.to_owned()))
-}
 
 #[tokio::test]
 async fn a_component_answers() {
@@ -119,6 +26,19 @@ async fn a_component_answers() {
     let expected = "GET /seen/%20x?q=1&q=2\nhost: localhost\nmu-handler: handle\nmu-path-name: a%20b";
     assert_eq!(seen.answer, ok(expected).map(|(status, text)| (status, text.replace("host: localhost\n", ""))));
     assert_eq!(seen.headers.get_all("x-twice").iter().count(), 2);
+}
+
+/// Channels are silent towards a task that has received much without a pause; answers must show all the same.
+#[tokio::test]
+async fn an_answer_is_seen_whatever_its_caller_did_before() {
+    let guest = Guest::load().await;
+    for received in 110..=128 {
+        tokio::task::yield_now().await;
+        for _ in 0..received {
+            tokio::task::consume_budget().await;
+        }
+        assert_eq!(guest.get("/hello").await.answer, ok("hello"), "after {received}");
+    }
 }
 
 /// Each call has an instance of its own, unless the stack says otherwise.

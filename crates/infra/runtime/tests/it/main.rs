@@ -2,9 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cache;
+mod component_guest;
 mod components;
 mod failures;
 mod fairness;
 mod guests;
+mod latest;
 mod metering;
+mod stores;
 mod support;

@@ -133,6 +133,10 @@ impl Services for Silent {
         std::future::pending().await
     }
 
+    async fn has_box(&self, _name: &str) -> Result<bool, String> {
+        std::future::pending().await
+    }
+
     async fn node(&self, _request: http::Request<bytes::Bytes>) -> http::Response<bytes::Bytes> {
         std::future::pending().await
     }

@@ -70,6 +70,18 @@ impl Boxes {
         Ok(())
     }
 
+    /// Whether the stack has declared a box of this name.
+    ///
+    /// # Errors
+    /// [`StorageError::Store`]; [`StorageError::OtherRootKey`] or [`StorageError::CorruptBox`] when it cannot be opened.
+    pub async fn has_box(&self, stack: &StackId, name: &str) -> Result<bool, StorageError> {
+        match self.require_box(stack, name).await {
+            Ok(_) => Ok(true),
+            Err(StorageError::UnknownBox { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Removes a box with its objects. A box that does not exist is no error. Once this begins, the objects can no
     /// longer be read; when it fails half way, removing or declaring the box again goes on deleting them.
     ///

@@ -183,6 +183,9 @@ async fn a_removed_box_is_gone_and_comes_back_empty() {
     boxes.remove_box(&STACK, "files").await.unwrap();
     assert_eq!(boxes.get(&STACK, "files", "0").await.unwrap_err(), StorageError::unknown_box("files"));
     assert_eq!(boxes.box_list(&STACK).await.unwrap(), ["more"]);
+    for (name, expected) in [("more", true), ("files", false), ("no box's name", false)] {
+        assert_eq!(boxes.has_box(&STACK, name).await, Ok(expected), "{name}");
+    }
     assert_eq!(all_blobs(&blobs).await.len(), 2, "the other box and its object");
     boxes.declare_boxes(&STACK, &["files", "more"]).await.unwrap();
     assert_eq!(keys(&boxes, "files", "").await, Vec::<String>::new());

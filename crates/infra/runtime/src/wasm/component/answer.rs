@@ -10,6 +10,7 @@ use futures_util::FutureExt;
 use http::{StatusCode, header};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
+use tokio::task::unconstrained;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
 use crate::wasm::program::check_head;
@@ -60,7 +61,8 @@ pub(super) fn settle(mut response: Response) -> Settled {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     let trailers = loop {
-        match response.body.frame().now_or_never() {
+        // What is there must show, however much the task has received before.
+        match unconstrained(response.body.frame()).now_or_never() {
             Some(Some(Ok(frame))) => match frame.into_data() {
                 Ok(data) if first.is_empty() => first = data,
                 Ok(data) => rest.extend_from_slice(&data),

@@ -7,7 +7,7 @@ use wasmtime::component::{Component, Linker};
 use wasmtime_wasi_http::{p2, p3};
 
 use super::state::ComponentState;
-use super::{config, keyvalue};
+use super::{blobstore, config, keyvalue, logging};
 use crate::LoadError;
 use crate::wasm::compile::WASM_PAGE_BYTES;
 use crate::wasm::instrument::instrument_component;
@@ -77,7 +77,9 @@ pub(in crate::wasm) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Compon
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     p2::add_only_http_to_linker_async(&mut linker)?;
     keyvalue::add_to(&mut linker)?;
+    blobstore::add_to(&mut linker)?;
     config::add_to(&mut linker)?;
+    logging::add_to(&mut linker)?;
     Ok(linker)
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mu_env::Env;
-use mu_telemetry::LogSource;
+use mu_telemetry::{InvocationLog, LogSource};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use wasmtime::component::ResourceTable;
@@ -13,6 +13,7 @@ use wasmtime_wasi_http::p2::body::HostOutgoingBody;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::answer::Cut;
+use super::blobstore::HeldValues;
 use super::egress::Egress;
 use super::execute::Job;
 use super::pacing::Pacing;
@@ -38,6 +39,8 @@ pub(in crate::wasm) struct ComponentState {
     http: WasiHttpCtx,
     egress: Egress,
     pub(super) table: ResourceTable,
+    pub(super) held_values: HeldValues,
+    pub(super) log: Arc<InvocationLog>,
     stdout: LogStream,
     stderr: LogStream,
     pub(super) environment: Arc<[(String, String)]>,
@@ -76,6 +79,8 @@ impl ComponentState {
             http: WasiHttpCtx::new(),
             egress: Egress::new(shared.http.clone(), Arc::clone(&job.services)),
             table,
+            held_values: HeldValues::default(),
+            log: Arc::clone(&job.log),
             stdout,
             stderr,
             environment: Arc::clone(&job.env),
@@ -94,6 +99,7 @@ impl ComponentState {
         self.budget = budget(job);
         self.slice = slice;
         self.pacing = Pacing::new();
+        self.log = Arc::clone(&job.log);
         self.stdout.redirect(Arc::clone(&job.log));
         self.stderr.redirect(Arc::clone(&job.log));
         self.services = Arc::clone(&job.services);
