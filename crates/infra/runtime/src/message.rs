@@ -77,8 +77,7 @@ pub async fn collect_body(mut body: Body, limit_bytes: u64) -> Result<Bytes, Bod
     if body.size_hint().lower() > limit_bytes {
         return Err(too_large);
     }
-    let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
+    let mut pieces = Pieces::default();
     let mut total_bytes = 0_u64;
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else { continue };
@@ -86,20 +85,36 @@ pub async fn collect_body(mut body: Body, limit_bytes: u64) -> Result<Bytes, Bod
         if total_bytes > limit_bytes {
             return Err(too_large);
         }
-        // Most bodies arrive in one piece, which is then passed on as it is.
-        if first.is_empty() {
-            first = data;
+        pieces.push(data);
+    }
+    Ok(pieces.join())
+}
+
+/// The pieces of a body. Most bodies arrive in one, which is then passed on as it is.
+#[derive(Default)]
+pub(crate) struct Pieces {
+    first: Bytes,
+    rest: BytesMut,
+}
+
+impl Pieces {
+    pub(crate) fn push(&mut self, data: Bytes) {
+        if self.first.is_empty() {
+            self.first = data;
         } else {
-            rest.extend_from_slice(&data);
+            self.rest.extend_from_slice(&data);
         }
     }
-    if rest.is_empty() {
-        return Ok(first);
+
+    pub(crate) fn join(self) -> Bytes {
+        if self.rest.is_empty() {
+            return self.first;
+        }
+        let mut whole = BytesMut::with_capacity(self.first.len() + self.rest.len());
+        whole.extend_from_slice(&self.first);
+        whole.extend_from_slice(&self.rest);
+        whole.freeze()
     }
-    let mut whole = BytesMut::with_capacity(first.len() + rest.len());
-    whole.extend_from_slice(&first);
-    whole.extend_from_slice(&rest);
-    Ok(whole.freeze())
 }
 
 #[cfg(test)]

@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use mu_runtime::{Body, Engine, Limits, LoadParams, Program, Ran, Services, collect_body, full_body};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http_body_util::{BodyExt, StreamBody};
+use mu_runtime::{Body, BodyError, Engine, Limits, LoadParams, Program, Ran, Services, collect_body, full_body};
 use mu_stack::{Instances, Runtime};
 
 use crate::support::{Bench, LIMITS, Silent, params};
@@ -44,6 +47,29 @@ impl Guest {
         let bench = Bench::in_directory(CACHE.path());
         let program = bench.engine.load(params).await.unwrap();
         Self { bench, program, services: Arc::new(Silent::default()) }
+    }
+
+    /// Sends the second part of a request only when the first has come back.
+    pub(crate) async fn echoes_piece_by_piece(&self) {
+        let (sender, receiver) = tokio::sync::mpsc::unbounded_channel::<Bytes>();
+        let parts = stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
+        let frames = parts.map(|data| Ok::<_, BodyError>(http_body::Frame::data(data)));
+        sender.send(Bytes::from_static(b"one")).unwrap();
+        let Ran::Answered { mut response, rest } =
+            self.start("/echo", StreamBody::new(frames).boxed_unsync(), LIMITS).await
+        else {
+            panic!("the answer comes before the end of the request")
+        };
+        let reading = async {
+            let mut next = async || response.body.frame().await.map(|frame| frame.unwrap().into_data().unwrap());
+            assert_eq!(next().await.unwrap(), "one");
+            sender.send(Bytes::from_static(b"two")).unwrap();
+            assert_eq!(next().await.unwrap(), "two");
+            drop(sender);
+            assert_eq!(next().await, None);
+        };
+        let ((), (end, _)) = tokio::join!(reading, rest.run());
+        assert!(end.is_ok(), "{end:?}");
     }
 
     pub(crate) async fn get(&self, path: &str) -> Told {

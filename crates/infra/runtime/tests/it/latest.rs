@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::{StreamExt, stream};
-use http_body_util::{BodyExt, StreamBody};
-use mu_runtime::{BodyError, Limits, LoadParams, Ran, full_body};
+use mu_runtime::{Limits, LoadParams, full_body};
 use mu_stack::{Instances, Runtime};
 
 use crate::component_guest::{Guest, component, ok};
@@ -30,26 +27,7 @@ async fn a_component_of_the_latest_version_answers() {
 #[tokio::test]
 async fn its_bodies_stream_both_ways() {
     let guest = guest().await;
-    // The second part of the request is sent only when the first has come back.
-    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel::<Bytes>();
-    let parts = stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
-    let frames = parts.map(|data| Ok::<_, BodyError>(http_body::Frame::data(data)));
-    sender.send(Bytes::from_static(b"one")).unwrap();
-    let Ran::Answered { mut response, rest } =
-        guest.start("/echo", StreamBody::new(frames).boxed_unsync(), LIMITS).await
-    else {
-        panic!("the answer comes before the end of the request")
-    };
-    let reading = async {
-        let mut next = async || response.body.frame().await.map(|frame| frame.unwrap().into_data().unwrap());
-        assert_eq!(next().await.unwrap(), "one");
-        sender.send(Bytes::from_static(b"two")).unwrap();
-        assert_eq!(next().await.unwrap(), "two");
-        drop(sender);
-        assert_eq!(next().await, None);
-    };
-    let ((), (end, _)) = tokio::join!(reading, rest.run());
-    assert!(end.is_ok(), "{end:?}");
+    guest.echoes_piece_by_piece().await;
     let large = guest.call("/echo", full_body(vec![b'x'; 3 << 20]), LIMITS).await;
     assert_eq!(large.answer.unwrap().1.len(), 3 << 20);
 }

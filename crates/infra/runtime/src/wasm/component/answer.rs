@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{StatusCode, header};
 use http_body::{Frame, SizeHint};
@@ -13,6 +13,7 @@ use http_body_util::BodyExt;
 use tokio::task::unconstrained;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
+use crate::message::Pieces;
 use crate::wasm::program::check_head;
 use crate::{BodyError, Failure, Response, empty_body, full_body};
 
@@ -58,28 +59,19 @@ pub(super) enum Settled {
 
 /// Gathers the body that a handler left behind: nothing is added to it any more.
 pub(super) fn settle(mut response: Response) -> Settled {
-    let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
+    let mut pieces = Pieces::default();
     let trailers = loop {
         // What is there must show, however much the task has received before.
         match unconstrained(response.body.frame()).now_or_never() {
             Some(Some(Ok(frame))) => match frame.into_data() {
-                Ok(data) if first.is_empty() => first = data,
-                Ok(data) => rest.extend_from_slice(&data),
+                Ok(data) => pieces.push(data),
                 Err(frame) => break frame.into_trailers().ok(),
             },
             Some(None) => break None,
             Some(Some(Err(_))) | None => return Settled::Cut,
         }
     };
-    let data = if rest.is_empty() {
-        first
-    } else {
-        let mut whole = BytesMut::with_capacity(first.len() + rest.len());
-        whole.extend_from_slice(&first);
-        whole.extend_from_slice(&rest);
-        whole.freeze()
-    };
+    let data = pieces.join();
     response.body = match trailers {
         Some(trailers) => full_body(data).with_trailers(std::future::ready(Some(Ok(trailers)))).boxed_unsync(),
         None if data.is_empty() => empty_body(),

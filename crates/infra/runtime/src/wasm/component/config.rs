@@ -4,11 +4,9 @@ use wasmtime::component::{ComponentType, Lift, Linker, Lower};
 
 use super::state::ComponentState;
 
-/// The versions of the interface, which differ in name only.
-const INTERFACES: [&str; 2] = ["wasi:config/store@0.2.0-rc.1", "wasi:config/store@0.2.0-draft"];
-
-/// The interface as it was called before, which Spin and others used.
-const RUNTIME_INTERFACE: &str = "wasi:config/runtime@0.2.0-draft";
+/// The versions of the interface, which differ in name only. The last is its name of before, which Spin and others used.
+const INTERFACES: [&str; 3] =
+    ["wasi:config/store@0.2.0-rc.1", "wasi:config/store@0.2.0-draft", "wasi:config/runtime@0.2.0-draft"];
 
 /// Never made: looking up a variable cannot fail.
 #[derive(ComponentType, Lift, Lower)]
@@ -23,7 +21,7 @@ enum Error {
 type Pairs = Vec<(String, String)>;
 
 pub(super) fn add_to(linker: &mut Linker<ComponentState>) -> wasmtime::Result<()> {
-    for name in INTERFACES.iter().chain([&RUNTIME_INTERFACE]) {
+    for name in INTERFACES {
         let mut interface = linker.instance(name)?;
         interface.func_wrap("get", |mut store, (key,): (String,)| {
             store.data_mut().pacing.note_function();
