@@ -16,10 +16,16 @@ fuzz_target!(|text: &str| {
     let found = table.find(Method::Get, path);
     assert_eq!(found, other.find(Method::Get, path), "the winner depends on the order of the routes");
     if let RouteMatch::Found { params, template, .. } = found {
-        let names: Vec<&str> = template.segments().iter().filter_map(parameter).collect();
-        assert_eq!(params.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names);
-        assert!(params.iter().all(|(_, value)| !value.is_empty()));
-        assert_eq!(path.strip_prefix('/').unwrap_or(path).split('/').count(), template.segments().len());
+        let segments = template.segments();
+        let named: Vec<&Segment> = segments.iter().filter(|segment| segment.parameter().is_some()).collect();
+        assert_eq!(params.len(), named.len());
+        for ((name, value), segment) in params.iter().zip(named) {
+            assert_eq!(Some(*name), segment.parameter());
+            assert!(!value.is_empty() || matches!(segment, Segment::Rest(_)));
+        }
+        let count = path.strip_prefix('/').unwrap_or(path).split('/').count();
+        let takes_rest = matches!(segments.last(), Some(Segment::Rest(_)));
+        assert!(count == segments.len() || takes_rest && count > segments.len());
     }
 });
 
@@ -27,11 +33,4 @@ fn route(template: PathTemplate) -> Route {
     let mut route = Route::new(template);
     route.add(Method::Get, "f.h".parse().expect("a handler")).expect("the first one");
     route
-}
-
-fn parameter(segment: &Segment) -> Option<&str> {
-    match segment {
-        Segment::Parameter(name) => Some(name),
-        Segment::Literal(_) => None,
-    }
 }

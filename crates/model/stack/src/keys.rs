@@ -196,7 +196,7 @@ const INSTANCES: Key = Key {
 const ENDPOINTS: Key = Key {
     name: "endpoints",
     required: true,
-    about: "Paths, like `/todos/{id}`, and for each the handlers of its methods and of WebSocket events: `get: function.handler`, `websocket: function.handler`, or a list of `method` and `route_to`.",
+    about: "Paths, like `/todos/{id}` or `/files/{path...}`, and for each the handlers of its methods and of WebSocket events: `get: function.handler`, `any: function.handler` for all methods that are not named, `websocket: function.handler`, or a list of `method` and `route_to`.",
     schema: || {
         json!({
             "type": ["object", "null"],
@@ -231,7 +231,7 @@ const WEBSOCKET: Key = Key {
 const METHOD: Key = Key {
     name: "method",
     required: true,
-    about: "HTTP method, or `websocket`.",
+    about: "HTTP method, `any` for all that are not named, or `websocket`.",
     schema: || json!({"$ref": "#/$defs/method"}),
 };
 const ROUTE_TO: Key = Key {
@@ -377,6 +377,9 @@ fn any_or_list() -> Value {
     })
 }
 
+/// How a path's handler of all methods that are not named is written.
+pub(crate) const ANY_VERB: &str = "any";
+
 /// How a path's handler of WebSocket events is written where others have a method.
 pub(crate) const WEBSOCKET_VERB: &str = "websocket";
 
@@ -387,5 +390,5 @@ pub(crate) fn methods() -> Vec<&'static str> {
 
 /// What a path may have handlers for.
 pub(crate) fn verbs() -> Vec<&'static str> {
-    methods().into_iter().chain([WEBSOCKET_VERB]).collect()
+    methods().into_iter().chain([ANY_VERB, WEBSOCKET_VERB]).collect()
 }

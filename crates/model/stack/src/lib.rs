@@ -47,8 +47,8 @@ pub use crate::name::{
 };
 pub use crate::problem::{Position, Problem, Report};
 pub use crate::route::{
-    DuplicateMethod, DuplicateWebSocket, PathTemplate, Route, RouteConflict, RouteMatch, RouteTable, Segment,
-    TemplateError,
+    DuplicateAny, DuplicateMethod, DuplicateWebSocket, PathTemplate, Route, RouteConflict, RouteMatch, RouteTable,
+    Segment, TemplateError,
 };
 pub use crate::schema::schema;
 pub use crate::size::{ByteSize, ParseSizeError};

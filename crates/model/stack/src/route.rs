@@ -4,5 +4,7 @@ mod segment;
 mod table;
 mod template;
 
-pub use self::table::{DuplicateMethod, DuplicateWebSocket, Route, RouteConflict, RouteMatch, RouteTable};
+pub use self::table::{
+    DuplicateAny, DuplicateMethod, DuplicateWebSocket, Route, RouteConflict, RouteMatch, RouteTable,
+};
 pub use self::template::{PathTemplate, Segment, TemplateError};

@@ -126,7 +126,7 @@ fn routes(gateway: &Gateway, base: &str) -> Vec<Route> {
 fn example_path(template: &PathTemplate) -> String {
     let segments = template.segments().iter().map(|segment| match segment {
         Segment::Literal(text) => text.to_string(),
-        Segment::Parameter(name) => name.to_string(),
+        Segment::Parameter(name) | Segment::Rest(name) => name.to_string(),
     });
     segments.collect::<Vec<_>>().join("/")
 }

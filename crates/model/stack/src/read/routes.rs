@@ -112,6 +112,7 @@ pub(crate) fn handler(
     let Some(route) = route else { return };
     let duplicate = match verb {
         Verb::Method(method) => route.add(method, reference).err().map(|duplicate| duplicate.to_string()),
+        Verb::Any => route.set_any(reference).err().map(|duplicate| duplicate.to_string()),
         Verb::WebSocket => route.set_websocket(reference).err().map(|duplicate| duplicate.to_string()),
     };
     if let Some(duplicate) = duplicate {
@@ -123,19 +124,23 @@ pub(crate) fn handler(
 #[derive(Clone, Copy)]
 pub(crate) enum Verb {
     Method(Method),
+    /// All methods that are not named.
+    Any,
     WebSocket,
 }
 
-/// A method or `websocket`, or a note that it is neither.
+/// A method, `any` or `websocket`, or a note that it is none of them.
 fn verb(text: &str, position: Position, problems: &mut Problems) -> Option<Verb> {
     match text {
+        keys::ANY_VERB => Some(Verb::Any),
         keys::WEBSOCKET_VERB => Some(Verb::WebSocket),
-        _ if text.eq_ignore_ascii_case(keys::WEBSOCKET_VERB) => {
-            let hint = format!("write `{}`", keys::WEBSOCKET_VERB);
-            problems.hint(position, format!("`{}` is not a method", shown(text)), hint);
-            None
-        }
-        _ => method(text, position, problems).map(Verb::Method),
+        _ => match [keys::ANY_VERB, keys::WEBSOCKET_VERB].iter().find(|verb| text.eq_ignore_ascii_case(verb)) {
+            Some(meant) => {
+                problems.hint(position, format!("`{}` is not a method", shown(text)), format!("write `{meant}`"));
+                None
+            }
+            None => method(text, position, problems).map(Verb::Method),
+        },
     }
 }
 

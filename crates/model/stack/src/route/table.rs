@@ -10,6 +10,7 @@ use crate::route::template::{PathTemplate, Segment};
 pub struct Route {
     template: PathTemplate,
     handlers: Vec<(Method, HandlerRef)>,
+    any: Option<HandlerRef>,
     websocket: Option<HandlerRef>,
 }
 
@@ -21,6 +22,11 @@ pub struct DuplicateMethod {
     pub method: Method,
 }
 
+/// The path already has a handler for all other methods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`any` has two handlers")]
+pub struct DuplicateAny;
+
 /// The path already has a handler of WebSocket events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`websocket` has two handlers")]
@@ -30,7 +36,7 @@ impl Route {
     /// A path that answers nothing yet.
     #[must_use]
     pub fn new(template: PathTemplate) -> Self {
-        Self { template, handlers: Vec::new(), websocket: None }
+        Self { template, handlers: Vec::new(), any: None, websocket: None }
     }
 
     /// Adds the handler of a method.
@@ -39,6 +45,15 @@ impl Route {
             return Err(DuplicateMethod { method });
         }
         self.handlers.push((method, handler));
+        Ok(())
+    }
+
+    /// Sets the handler of all methods that have none of their own when the route becomes part of a table.
+    pub fn set_any(&mut self, handler: HandlerRef) -> Result<(), DuplicateAny> {
+        if self.any.is_some() {
+            return Err(DuplicateAny);
+        }
+        self.any = Some(handler);
         Ok(())
     }
 
@@ -72,7 +87,16 @@ impl Route {
     /// Whether the path leads anywhere.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.handlers.is_empty() && self.websocket.is_none()
+        self.handlers.is_empty() && self.any.is_none() && self.websocket.is_none()
+    }
+
+    /// Gives what is meant for all other methods to each of them.
+    fn spread_any(&mut self) {
+        if let Some(handler) = self.any.take() {
+            let left = Method::ALL.into_iter().filter(|&method| self.handler(method).is_none());
+            let left: Vec<_> = left.map(|method| (method, handler.clone())).collect();
+            self.handlers.extend(left);
+        }
     }
 
     fn handler(&self, method: Method) -> Option<&HandlerRef> {
@@ -91,9 +115,10 @@ impl Route {
 /// The routes of one gateway.
 ///
 /// **Which route wins.** A template matches a path of the same number of segments whose literals are equal and whose
-/// parameters are not empty. Of several, the most literal one wins: at the leftmost segment where two differ, the
-/// literal beats the parameter, so `/a/{x}/c` beats `/{y}/b/c` for `/a/b/c`. Two templates that differ in no such
-/// place have the same shape and can't be in one table. The order of declaration therefore never matters.
+/// parameters are not empty; one that ends with `{rest...}` matches all longer paths as well. Of several, the most
+/// literal one wins: at the leftmost segment where two differ, the literal beats the parameter, which beats the rest, so
+/// `/a/{x}/c` beats `/{y}/b/c` for `/a/b/c`. Two templates that differ in no such place have the same shape and can't be
+/// in one table. The order of declaration therefore never matters.
 ///
 /// **Then the method.** The path decides alone: when the winner has no handler for the method, the answer is
 /// [`RouteMatch::MethodNotAllowed`], even if a less literal template has one. A path is one resource, and its methods
@@ -154,20 +179,22 @@ struct Node {
     /// Sorted by text.
     literals: Vec<(Box<str>, usize)>,
     parameter: Option<usize>,
+    /// The route that takes all that is left.
+    rest: Option<usize>,
     /// The route whose last segment leads here.
     route: Option<usize>,
 }
 
 impl RouteTable {
     /// A table of these routes, or every pair that conflicts.
-    pub fn new(routes: Vec<Route>) -> Result<Self, Vec<RouteConflict>> {
+    pub fn new(mut routes: Vec<Route>) -> Result<Self, Vec<RouteConflict>> {
+        routes.iter_mut().for_each(Route::spread_any);
         let mut nodes = vec![Node::default()];
         let mut conflicts = Vec::new();
         for (index, route) in routes.iter().enumerate() {
-            let end = route.template.segments().iter().fold(0, |node, segment| child(&mut nodes, node, segment));
-            match nodes[end].route {
-                None => nodes[end].route = Some(index),
-                Some(first) => conflicts.push(RouteConflict {
+            match end(&mut nodes, &route.template) {
+                end @ None => *end = Some(index),
+                &mut Some(first) => conflicts.push(RouteConflict {
                     first: routes[first].template.clone(),
                     second: route.template.clone(),
                     index,
@@ -243,8 +270,8 @@ impl RouteTable {
         let segment = decode(raw)?;
         let literal = node.literals.binary_search_by(|(text, _)| (**text).cmp(&segment)).ok();
         literal.and_then(|index| self.search(node.literals[index].1, rest)).or_else(|| {
-            let parameter = node.parameter.filter(|_| !segment.is_empty())?;
-            self.search(parameter, rest)
+            let parameter = node.parameter.filter(|_| !segment.is_empty());
+            parameter.and_then(|parameter| self.search(parameter, rest)).or(node.rest)
         })
     }
 }
@@ -263,10 +290,23 @@ impl PartialEq for RouteTable {
 
 impl Eq for RouteTable {}
 
-/// The node below `node` for a segment, made when it isn't there.
-fn child(nodes: &mut Vec<Node>, node: usize, segment: &Segment) -> usize {
+/// The place for the route of a template, made when it isn't there.
+fn end<'n>(nodes: &'n mut Vec<Node>, template: &PathTemplate) -> &'n mut Option<usize> {
+    let mut node = 0;
+    for segment in template.segments() {
+        match child(nodes, node, segment) {
+            Some(next) => node = next,
+            None => return &mut nodes[node].rest,
+        }
+    }
+    &mut nodes[node].route
+}
+
+/// The node below `node` for a segment, made when it isn't there; `None` for the segment below which there is nothing.
+fn child(nodes: &mut Vec<Node>, node: usize, segment: &Segment) -> Option<usize> {
     let next = nodes.len();
     let known = match segment {
+        Segment::Rest(_) => return None,
         Segment::Parameter(_) => *nodes[node].parameter.get_or_insert(next),
         Segment::Literal(text) => {
             let literals = &mut nodes[node].literals;
@@ -282,17 +322,20 @@ fn child(nodes: &mut Vec<Node>, node: usize, segment: &Segment) -> usize {
     if known == next {
         nodes.push(Node::default());
     }
-    known
+    Some(known)
 }
 
 fn params<'t>(template: &'t PathTemplate, path: &str) -> Vec<(&'t str, String)> {
-    let named = template.segments().iter().zip(path.split('/'));
-    named
-        .filter_map(|(segment, raw)| match segment {
-            Segment::Parameter(name) => Some((&**name, decode(raw)?.into_owned())),
-            Segment::Literal(_) => None,
-        })
-        .collect()
+    let mut left = path;
+    let mut params = Vec::new();
+    for segment in template.segments() {
+        let (raw, behind) = left.split_once('/').unwrap_or((left, ""));
+        let raw = if matches!(segment, Segment::Rest(_)) { left } else { raw };
+        // Whatever cannot be decoded was found out before.
+        params.extend(segment.parameter().zip(decode(raw)).map(|(name, value)| (name, value.into_owned())));
+        left = behind;
+    }
+    params
 }
 
 #[cfg(test)]
@@ -364,6 +407,37 @@ mod tests {
     }
 
     #[test]
+    fn the_rest_of_a_path_is_taken_when_nothing_else_matches() {
+        let table = gets(&["/", "/files/{path...}", "/files/{id}", "/files/{id}/raw", "/{user}/{rest...}", "/a/b/c"]);
+        for (path, expected) in [
+            ("/", "/"),
+            ("/files/", "/files/{path...} path="),
+            ("/files/7", "/files/{id} id=7"),
+            ("/files/7/raw", "/files/{id}/raw id=7"),
+            ("/files/7/raw/", "/files/{path...} path=7/raw/"),
+            ("/files/7/cooked", "/files/{path...} path=7/cooked"),
+            ("/files//x", "/files/{path...} path=/x"),
+            ("/files/a%2Fb/c%20d", "/files/{path...} path=a/b/c d"),
+            ("/files", "NotFound"),
+            ("/a/b/c", "/a/b/c"),
+            ("/a/b/c/d", "/{user}/{rest...} user=a rest=b/c/d"),
+            ("//b", "NotFound"),
+            ("/files/%zz", "BadEncoding"),
+        ] {
+            assert_eq!(found(&table, path), expected, "{path}");
+        }
+        let all = gets(&["/{rest...}"]);
+        for (path, expected) in [
+            ("", "/{rest...} rest="),
+            ("/", "/{rest...} rest="),
+            ("//", "/{rest...} rest=/"),
+            ("/a/", "/{rest...} rest=a/"),
+        ] {
+            assert_eq!(found(&all, path), expected, "{path}");
+        }
+    }
+
+    #[test]
     fn the_wrong_method_is_405_with_allow_not_404() {
         let table =
             RouteTable::new(vec![route("/t/{id}", &[Method::Get]), route("/t/me", &[Method::Post, Method::Delete])])
@@ -388,6 +462,20 @@ mod tests {
         for method in [Method::Head, Method::Options] {
             let RouteMatch::Found { handler, .. } = table.find(method, "/") else { panic!("not found") };
             assert_eq!(handler.handler.as_str(), method.as_lower_case());
+        }
+    }
+
+    #[test]
+    fn any_stands_for_the_methods_without_a_handler_of_their_own() {
+        let mut route = route("/{rest...}", &[Method::Post]);
+        route.set_any("f.any".parse().unwrap()).unwrap();
+        assert_eq!(route.set_any("f.any".parse().unwrap()), Err(DuplicateAny));
+        route.add(Method::Put, "f.put".parse().unwrap()).unwrap();
+        let table = RouteTable::new(vec![route]).unwrap();
+        for method in Method::ALL {
+            let RouteMatch::Found { handler, .. } = table.find(method, "/x/y") else { panic!("{method}") };
+            let own = matches!(method, Method::Post | Method::Put);
+            assert_eq!(handler.handler.as_str(), if own { method.as_lower_case() } else { "any" }, "{method}");
         }
     }
 
@@ -427,7 +515,7 @@ mod tests {
 
     #[test]
     fn templates_of_one_shape_conflict() {
-        let paths = ["/a/{x}", "/a/{y}", "a/{z}", "/a/b", "/", ""];
+        let paths = ["/a/{x}", "/a/{y}", "a/{z}", "/a/b", "/", "", "/a/{x...}", "/a/{y...}"];
         let conflicts = RouteTable::new(paths.iter().map(|path| route(path, &[])).collect()).unwrap_err();
         let shown: Vec<_> = conflicts.iter().map(ToString::to_string).collect();
         assert_eq!(
@@ -436,16 +524,21 @@ mod tests {
                 "the paths `/a/{x}` and `/a/{y}` match the same requests",
                 "the paths `/a/{x}` and `/a/{z}` match the same requests",
                 "the paths `/` and `/` match the same requests",
+                "the paths `/a/{x...}` and `/a/{y...}` match the same requests",
             ]
         );
-        assert_eq!(conflicts.iter().map(|conflict| conflict.index).collect::<Vec<_>>(), [1, 2, 5]);
+        assert_eq!(conflicts.iter().map(|conflict| conflict.index).collect::<Vec<_>>(), [1, 2, 5, 7]);
     }
 
     fn templates() -> impl Strategy<Value = Vec<String>> {
         let segment = prop_oneof![Just("a"), Just("b"), Just("{}")];
-        let template = prop::collection::vec(segment, 1..5).prop_map(|segments| {
-            let named =
-                segments.iter().enumerate().map(|(index, segment)| segment.replace("{}", &format!("{{p{index}}}")));
+        let template = (prop::collection::vec(segment, 1..5), any::<bool>()).prop_map(|(segments, takes_rest)| {
+            let rest = takes_rest.then_some("{rest...}");
+            let named = segments
+                .iter()
+                .chain(&rest)
+                .enumerate()
+                .map(|(index, segment)| segment.replace("{}", &format!("{{p{index}}}")));
             format!("/{}", named.collect::<Vec<_>>().join("/"))
         });
         prop::collection::btree_set(template, 1..20).prop_map(|set| set.into_iter().collect::<Vec<_>>())
@@ -471,13 +564,21 @@ mod tests {
             let matching = table.routes().iter().filter(|route| {
                 let segments = route.template().segments();
                 let parts: Vec<_> = path[1..].split('/').collect();
-                segments.len() == parts.len() && segments.iter().zip(&parts).all(|(segment, part)| match segment {
-                    Segment::Literal(text) => **text == **part,
-                    Segment::Parameter(_) => !part.is_empty(),
-                })
+                let takes_rest = matches!(segments.last(), Some(Segment::Rest(_)));
+                (segments.len() == parts.len() || takes_rest && segments.len() < parts.len())
+                    && segments.iter().zip(&parts).all(|(segment, part)| match segment {
+                        Segment::Literal(text) => **text == **part,
+                        Segment::Parameter(_) => !part.is_empty(),
+                        Segment::Rest(_) => true,
+                    })
             });
             let best = matching.min_by_key(|route| {
-                route.template().segments().iter().map(|segment| matches!(segment, Segment::Parameter(_))).collect::<Vec<_>>()
+                let rank = |segment: &Segment| match segment {
+                    Segment::Literal(_) => 0,
+                    Segment::Parameter(_) => 1,
+                    Segment::Rest(_) => 2,
+                };
+                route.template().segments().iter().map(rank).collect::<Vec<_>>()
             });
             match (table.find(Method::Get, &path), best) {
                 (RouteMatch::Found { template, .. }, Some(best)) => prop_assert_eq!(template, best.template()),

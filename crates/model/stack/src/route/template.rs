@@ -1,4 +1,4 @@
-//! Path templates: `/todos/{id}`.
+//! Path templates: `/todos/{id}`, `/files/{path...}`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,8 +9,9 @@ use crate::name::is_name_character;
 
 /// A path with parameters, like `/todos/{id}`.
 ///
-/// Split on `/` into segments, each one literal text or one `{parameter}`. A leading `/` may be left out. A trailing
-/// one is significant: `/todos` and `/todos/` are two templates. Literals are written as they are meant (`/café`), not
+/// Split on `/` into segments, each one literal text or one `{parameter}`; the last may be a `{parameter...}` that takes
+/// all that follows. A leading `/` may be left out. A trailing one is significant: `/todos` and `/todos/` are two
+/// templates. Literals are written as they are meant (`/café`), not
 /// percent-encoded, because requests are decoded before they are compared.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PathTemplate {
@@ -25,6 +26,9 @@ pub enum Segment {
     Literal(Box<str>),
     /// Matches any segment that isn't empty, and gives it this name.
     Parameter(Box<str>),
+    /// The last one of a template: matches whatever is left of a path, slashes included and even nothing behind the
+    /// last slash, and gives it this name. `/files/{path...}` matches `/files/`, `/files/a` and `/files/a/b`, not `/files`.
+    Rest(Box<str>),
 }
 
 /// Why a text is not a path template.
@@ -78,6 +82,12 @@ pub enum TemplateError {
         /// What stands between the braces.
         name: String,
     },
+    /// Something follows a parameter that takes the rest of the path.
+    #[error("something follows `{{{name}...}}`, which takes the rest of the path")]
+    RestNotLast {
+        /// The parameter.
+        name: String,
+    },
     /// Two parameters of the same name.
     #[error("the parameter `{name}` occurs twice")]
     DuplicateParameter {
@@ -102,8 +112,9 @@ impl TemplateError {
             Self::Mixed { .. } => Some("a parameter takes the whole segment between two slashes"),
             Self::EmptyParameter => Some("give it one, as in `{id}`"),
             Self::ParameterName { name } if name.contains(['*', '.']) => {
-                Some("a parameter takes one segment; there is no catch-all")
+                Some("a parameter that takes the rest of the path is written `{name...}`")
             }
+            Self::RestNotLast { .. } => Some("put it last, or leave out the dots to take one segment"),
             Self::ParameterName { .. } => Some("use A-Z a-z 0-9 _ -"),
             Self::DuplicateParameter { .. } => Some("give each parameter of a path its own name"),
         }
@@ -121,6 +132,17 @@ impl PathTemplate {
     #[must_use]
     pub fn segments(&self) -> &[Segment] {
         &self.segments
+    }
+}
+
+impl Segment {
+    /// The name of what it matches, unless it matches itself only.
+    #[must_use]
+    pub fn parameter(&self) -> Option<&str> {
+        match self {
+            Self::Literal(_) => None,
+            Self::Parameter(name) | Self::Rest(name) => Some(name),
+        }
     }
 }
 
@@ -142,10 +164,15 @@ impl FromStr for PathTemplate {
                 return Err(TemplateError::EmptySegment);
             }
             let segment = segment(text)?;
-            if let Segment::Parameter(name) = &segment
-                && segments.contains(&segment)
+            if let Segment::Rest(name) = &segment
+                && index + 1 < count
             {
-                return Err(TemplateError::DuplicateParameter { name: name.to_string() });
+                return Err(TemplateError::RestNotLast { name: name.to_string() });
+            }
+            if let Some(name) = segment.parameter()
+                && segments.iter().filter_map(Segment::parameter).any(|earlier| earlier == name)
+            {
+                return Err(TemplateError::DuplicateParameter { name: name.to_owned() });
             }
             segments.push(segment);
         }
@@ -167,8 +194,15 @@ fn segment(text: &str) -> Result<Segment, TemplateError> {
     match text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
         None => Err(TemplateError::Mixed { segment: shown() }),
         Some("") => Err(TemplateError::EmptyParameter),
-        Some(name) if name.chars().all(is_name_character) => Ok(Segment::Parameter(name.into())),
-        Some(name) => Err(TemplateError::ParameterName { name: name.to_owned() }),
+        Some(name) => {
+            let (name, make): (_, fn(Box<str>) -> Segment) = match name.strip_suffix("...") {
+                Some("") => return Err(TemplateError::EmptyParameter),
+                Some(name) => (name, Segment::Rest),
+                None => (name, Segment::Parameter),
+            };
+            let is_name = name.chars().all(is_name_character);
+            if is_name { Ok(make(name.into())) } else { Err(TemplateError::ParameterName { name: name.to_owned() }) }
+        }
     }
 }
 
@@ -219,6 +253,7 @@ mod tests {
         let shown = |segment: &Segment| match segment {
             Segment::Literal(text) => text.to_string(),
             Segment::Parameter(name) => format!("<{name}>"),
+            Segment::Rest(name) => format!("<{name}...>"),
         };
         template.segments().iter().map(shown).collect()
     }
@@ -230,6 +265,8 @@ mod tests {
         assert_eq!(segments("/greet/{name}"), ["greet", "<name>"]);
         assert_eq!(segments("greet/{name}"), ["greet", "<name>"]);
         assert_eq!(segments("/todos/"), ["todos", ""]);
+        assert_eq!(segments("/{rest...}"), ["<rest...>"]);
+        assert_eq!(segments("/files/{user}/{path...}"), ["files", "<user>", "<path...>"]);
         assert_eq!(segments("/café/{user-id}/x:y"), ["café", "<user-id>", "x:y"]);
     }
 
@@ -251,7 +288,13 @@ mod tests {
             ("/{a}.json", "the segment `{a}.json` mixes a parameter with text"),
             ("/{}", "a parameter has no name"),
             ("/{a b}", "`a b` can't name a parameter"),
-            ("/{rest...}", "`rest...` can't name a parameter"),
+            ("/{*rest}", "`*rest` can't name a parameter"),
+            ("/{...}", "a parameter has no name"),
+            ("/{rest....}", "`rest.` can't name a parameter"),
+            ("/x{rest...}", "the segment `x{rest...}` mixes a parameter with text"),
+            ("/{rest...}/", "something follows `{rest...}`, which takes the rest of the path"),
+            ("/{rest...}/a", "something follows `{rest...}`, which takes the rest of the path"),
+            ("/{a}/{a...}", "the parameter `a` occurs twice"),
             ("/{a}/{a}", "the parameter `a` occurs twice"),
         ] {
             assert_eq!(text.parse::<PathTemplate>().unwrap_err().to_string(), message, "{text}");
