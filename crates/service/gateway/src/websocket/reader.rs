@@ -304,11 +304,12 @@ mod tests {
 
     fn frame(head: u8, mask: [u8; 4], payload: &[u8]) -> Vec<u8> {
         let mut frame = vec![head];
-        match payload.len() {
-            length @ 0..126 => frame.push(0x80 | length as u8),
-            length => {
+        let length = u16::try_from(payload.len()).unwrap();
+        match u8::try_from(length) {
+            Ok(length @ 0..126) => frame.push(0x80 | length),
+            _ => {
                 frame.push(0x80 | 126);
-                frame.extend((length as u16).to_be_bytes());
+                frame.extend(length.to_be_bytes());
             }
         }
         frame.extend(mask);
