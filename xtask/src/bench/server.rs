@@ -61,10 +61,10 @@ impl Server {
         }
     }
 
-    /// Asks the server to end, as Ctrl-C does, and waits for it.
+    /// Asks the server to end, and waits for it. Not with what Ctrl-C sends: who runs in the background may ignore that.
     pub(super) fn stop(mut self) -> Outcome {
         // The shell's own `kill`: not every machine has it as a program.
-        process::run(Command::new("sh").args(["-c", "kill -INT \"$0\"", &self.process.id().to_string()]))?;
+        process::run(Command::new("sh").args(["-c", "kill -TERM \"$0\"", &self.process.id().to_string()]))?;
         let start = Instant::now();
         while self.process.try_wait().doing("waiting for the server to end")?.is_none() {
             if start.elapsed() > STOP_MAX {
