@@ -1,0 +1,1 @@
+//! Stacks, their numbered versions, and the artifacts they are made of.

@@ -1,0 +1,1 @@
+//! Hosts that stacks are reached at, and the proof that a client owns them.

@@ -1,0 +1,1 @@
+//! What functions have logged, kept and searched.

@@ -1,0 +1,1 @@
+//! What a client and a stack may use.

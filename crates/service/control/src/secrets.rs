@@ -1,0 +1,1 @@
+//! Secrets of stacks, sealed and in versions.

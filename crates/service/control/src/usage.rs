@@ -1,0 +1,1 @@
+//! What stacks have used, in counters that survive the process.
