@@ -1,0 +1,130 @@
+//! The management API: HTTP in front of the catalog, of who may do what, and of the running node.
+//!
+//! Requests pass the [`front`], which says who asks and leaves a record, and then the handler of their resource, which
+//! asks [`Control::allow`] before it says or does anything. The interface is described by an OpenAPI document that is
+//! made of the handlers.
+
+mod convert;
+mod document;
+mod error;
+pub(crate) mod front;
+mod input;
+mod page;
+mod rates;
+mod time;
+mod v1;
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Router, middleware};
+use mu_env::Env;
+use mu_stack::StackId;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::access::{Access, Action};
+use crate::audit::Audit;
+use crate::catalog::{Artifacts, Catalog, DataFate, Idempotency, RoutingRecord, StackRecord};
+use crate::domains::Domains;
+use crate::region::Region;
+use error::{ApiError, shown};
+use front::Caller;
+pub use front::PeerAddress;
+use rates::Rates;
+
+/// What an operator sets about the management API.
+#[derive(Clone, Debug)]
+pub struct ApiSettings {
+    /// Where clients reach functions: the start of the URLs that are shown.
+    pub gateway_url: String,
+    /// Largest body of a request, in bytes.
+    pub request_bytes_max: usize,
+    /// Requests per second of one client.
+    pub requests_per_second: u32,
+}
+
+/// Everything that the management API works on.
+#[derive(Debug)]
+pub struct Control {
+    /// Time and ids.
+    pub env: Env,
+    /// Who may do what.
+    pub access: Access,
+    /// What was done.
+    pub audit: Audit,
+    /// Stacks and versions.
+    pub catalog: Catalog,
+    /// The code of functions.
+    pub artifacts: Artifacts,
+    /// Requests that were sent before.
+    pub idempotency: Idempotency,
+    /// Hosts of stacks.
+    pub domains: Domains,
+    /// What runs the stacks.
+    pub region: Arc<dyn Region>,
+    /// What an operator sets.
+    pub settings: ApiSettings,
+    pub(crate) rates: Rates,
+}
+
+impl Control {
+    /// Whether a caller may do something. Whatever is asked here last is what the audit record says was done.
+    async fn allow(&self, caller: &Caller, action: Action, stack: Option<StackId>) -> Result<(), ApiError> {
+        caller.does(action, stack);
+        Ok(self.access.authorize(&caller.who, action, stack).await?)
+    }
+
+    /// Serves a stack by its new routing.
+    async fn serve(&self, stack: &StackId, routing: &RoutingRecord) -> Result<(), ApiError> {
+        Ok(self.region.refresh(stack, &routing.routing).await?)
+    }
+
+    /// Serves a stack with what has changed beside its routing.
+    async fn serve_again(&self, stack: &StackId) -> Result<(), ApiError> {
+        match self.catalog.routing(stack).await? {
+            Some(routing) => self.serve(stack, &routing).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Carries a deletion out that was begun.
+    async fn finish_deletion(&self, stack: &StackRecord, data: DataFate) -> Result<(), ApiError> {
+        self.region.remove(&stack.id, data).await?;
+        self.domains.release_all(&stack.id).await?;
+        if data == DataFate::Remove {
+            self.access.grants().forget_stack(&stack.id).await?;
+        }
+        Ok(self.catalog.finish_deletion(&stack.id, data).await?)
+    }
+
+    /// The API as a service of requests.
+    pub fn router(self: Arc<Self>) -> Router {
+        let (described, _) = routes().split_for_parts();
+        let guarded = described.layer(middleware::from_fn_with_state(Arc::clone(&self), front::front));
+        let document = document::text();
+        Router::new()
+            .route("/v1/openapi.json", get(move || async move { json_text(document) }))
+            .merge(guarded)
+            .fallback(no_path)
+            .method_not_allowed_fallback(no_method)
+            .with_state(self)
+    }
+}
+
+fn routes() -> OpenApiRouter<Arc<Control>> {
+    v1::router()
+}
+
+fn json_text(text: String) -> Response {
+    ([(http::header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+async fn no_path(State(_): State<Arc<Control>>, request: Request) -> ApiError {
+    error::no_path(request.uri().path())
+}
+
+async fn no_method(State(_): State<Arc<Control>>, request: Request) -> ApiError {
+    error::no_method(request.method(), request.uri().path())
+}

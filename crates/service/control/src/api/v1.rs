@@ -1,0 +1,86 @@
+//! `/v1`: the management API.
+
+mod artifacts;
+mod audit;
+mod config;
+mod domains;
+mod grants;
+mod invoke;
+mod logs;
+mod members;
+mod node;
+mod quotas;
+mod routing;
+mod secrets;
+mod stacks;
+mod tokens;
+mod usage;
+mod versions;
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+
+use super::Control;
+use super::error::ApiError;
+use super::front::Caller;
+use crate::access::Action;
+use crate::catalog::{StackRecord, StackRef};
+
+/// All resources.
+pub(super) fn router() -> OpenApiRouter<Arc<Control>> {
+    [
+        node::router(),
+        members::router(),
+        tokens::router(),
+        stacks::router(),
+        artifacts::router(),
+        versions::router(),
+        routing::router(),
+        config::router(),
+        secrets::router(),
+        grants::router(),
+        domains::router(),
+        logs::router(),
+        usage::router(),
+        quotas::router(),
+        audit::router(),
+        invoke::router(),
+    ]
+    .into_iter()
+    .fold(OpenApiRouter::new(), OpenApiRouter::merge)
+}
+
+/// The stack in a path.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct StackPath {
+    /// The stack's id or name.
+    #[param(min_length = 1, max_length = 255, pattern = "^[A-Za-z0-9_-]+$")]
+    stack: String,
+}
+
+/// The stack that a path names, for a caller who may do this to it. For others it is as unknown as one that does not
+/// exist.
+async fn found(control: &Control, caller: &Caller, stack: &str, action: Action) -> Result<StackRecord, ApiError> {
+    let unknown = || {
+        let message = format!("there is no stack `{}` that you may see: `mu stack list` shows them", super::shown(stack));
+        ApiError::not_found(message).code("unknown_stack")
+    };
+    let reference: StackRef = stack.parse().map_err(|_| unknown())?;
+    let record = match control.catalog.stack(&reference).await {
+        Ok(record) => record,
+        Err(error) => {
+            caller.does(action, None);
+            let error = ApiError::from(error);
+            return Err(if error.is_not_found() { unknown() } else { error });
+        }
+    };
+    match control.allow(caller, action, Some(record.id)).await {
+        Err(error) if error.is_not_found() => Err(unknown()),
+        Err(error) => Err(error),
+        Ok(()) => Ok(record),
+    }
+}
