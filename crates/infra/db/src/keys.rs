@@ -13,6 +13,9 @@
 //! |---|---|---|
 //! | `10` table registry | `10 01` stack (32 bytes), table name (last part) | version, state |
 //! | `11` table row | `11 01` stack (32 bytes), table name, inner key (last part) | version, the value |
+//! | `30` to `39` who may do what, and what was done | see [`access`] | |
+
+pub mod access;
 
 use bytes::{BufMut, Bytes, BytesMut};
 

@@ -4,6 +4,7 @@
 //! its own, so that nothing here knows how functions run.
 
 pub mod access;
+pub mod audit;
 pub mod catalog;
 pub mod domains;
 pub mod logs;
