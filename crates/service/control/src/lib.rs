@@ -8,5 +8,6 @@ pub mod catalog;
 pub mod domains;
 pub mod logs;
 pub mod quota;
+pub mod rollout;
 pub mod secrets;
 pub mod usage;
