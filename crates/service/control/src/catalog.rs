@@ -55,12 +55,10 @@ pub use self::list::{EntryState, StackEntry, StackListParams, StackPage};
 pub use self::routing::{InvalidRouting, Routing, Weight};
 pub use self::stack_record::{Annotations, StackRecord, StackRef, StackState};
 pub use self::stored::RecordError;
-pub use self::uploads::{GATHERED_BYTES, Upload};
-pub use self::version_record::{
-    InvalidVersionNumber, StoredVersion, VersionNumber, VersionRecord, VersionState,
-};
-pub use self::versions::{BegunVersion, NewVersion, VersionPage};
 use self::stored::Stored;
+pub use self::uploads::{GATHERED_BYTES, Upload};
+pub use self::version_record::{InvalidVersionNumber, StoredVersion, VersionNumber, VersionRecord, VersionState};
+pub use self::versions::{BegunVersion, NewVersion, VersionPage};
 
 /// The stacks of a node, with their versions and routing. Cloning is cheap.
 #[derive(Clone, Debug)]

@@ -83,7 +83,7 @@ impl UploadStore for FsUploads {
     }
 
     async fn list(&self) -> Result<Vec<UploadId>, BlobError> {
-        self.blocking(|directory| directory.list()).await
+        self.blocking(Directory::list).await
     }
 }
 

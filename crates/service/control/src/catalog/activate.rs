@@ -95,8 +95,7 @@ impl Catalog {
         why: &str,
     ) -> Result<RoutingRecord, CatalogError> {
         let (by, why) = (by.to_owned(), why.to_owned());
-        let change =
-            RoutingChange { routing: Routing::only(version), expected_revision, rollout: None, by, why };
+        let change = RoutingChange { routing: Routing::only(version), expected_revision, rollout: None, by, why };
         self.route(id, &change).await
     }
 
@@ -183,12 +182,7 @@ impl Catalog {
     }
 
     /// Expects that all versions of a routing stay as they are: there, and prepared.
-    async fn expect_ready(
-        &self,
-        batch: Batch,
-        stack: &StackRecord,
-        routing: &Routing,
-    ) -> Result<Batch, CatalogError> {
+    async fn expect_ready(&self, batch: Batch, stack: &StackRecord, routing: &Routing) -> Result<Batch, CatalogError> {
         let mut batch = batch;
         for number in routing.versions() {
             let name = || stack.name.clone();

@@ -87,8 +87,7 @@ impl Catalog {
             DataFate::Remove => guard.delete(name).delete(key),
             DataFate::Keep => {
                 let since = self.env.now();
-                let kept =
-                    StackRecord { state: StackState::Kept { since, by }, updated: since, ..stack.value.clone() };
+                let kept = StackRecord { state: StackState::Kept { since, by }, updated: since, ..stack.value.clone() };
                 guard.put(name, StackEntry::of(&kept).encode()).put(key, encode(&kept))
             }
         };

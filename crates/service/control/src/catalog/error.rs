@@ -5,9 +5,7 @@ use std::fmt;
 use mu_db::KvError;
 use mu_stack::{EnvError, FunctionName, StackName};
 
-use super::limits::{
-    ANNOTATION_KEY_BYTES_MAX, ANNOTATION_VALUE_BYTES_MAX, ANNOTATIONS_MAX, FAILURE_BYTES_MAX,
-};
+use super::limits::{ANNOTATION_KEY_BYTES_MAX, ANNOTATION_VALUE_BYTES_MAX, ANNOTATIONS_MAX, FAILURE_BYTES_MAX};
 use super::stored::RecordError;
 use super::{ArtifactHash, VersionNumber};
 
@@ -201,10 +199,7 @@ mod tests {
                 CatalogError::Deleted { name: name(), data_kept: true },
                 "stack `shop` is deleted: deploy it again to bring it back".to_owned(),
             ),
-            (
-                missing(1),
-                format!("the artifact of one function is not uploaded: upload {hash} of `f0` and try again"),
-            ),
+            (missing(1), format!("the artifact of one function is not uploaded: upload {hash} of `f0` and try again")),
             (
                 missing(6),
                 format!(

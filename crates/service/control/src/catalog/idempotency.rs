@@ -153,7 +153,8 @@ impl Idempotency {
     /// # Errors
     /// [`IdempotencyError::Lost`], [`IdempotencyError::Record`].
     pub async fn renew(&self, ticket: &mut Ticket) -> Result<(), IdempotencyError> {
-        let record = IdempotencyRecord { until: self.env.now().plus(IDEMPOTENT_REQUEST_LEASE), ..ticket.record.clone() };
+        let record =
+            IdempotencyRecord { until: self.env.now().plus(IDEMPOTENT_REQUEST_LEASE), ..ticket.record.clone() };
         let raw = encode(&record);
         self.replace(ticket, Some(raw.clone())).await?;
         (ticket.raw, ticket.record) = (raw, record);
@@ -169,8 +170,7 @@ impl Idempotency {
             return Err(IdempotencyError::ResponseTooLarge { bytes: response.len() });
         }
         let until = self.env.now().plus(IDEMPOTENCY_AGE_MAX);
-        let record =
-            IdempotencyRecord { until, response: Some(STANDARD.encode(response)), ..ticket.record.clone() };
+        let record = IdempotencyRecord { until, response: Some(STANDARD.encode(response)), ..ticket.record.clone() };
         self.replace(&ticket, Some(encode(&record))).await
     }
 
@@ -336,7 +336,10 @@ mod tests {
         for key in 1..10 {
             let _ = run(&idempotency, &key.to_string(), b"").await;
         }
-        assert!(matches!(idempotency.begin("k_a", "more", b"").await, Err(IdempotencyError::TooManyKeys { limit: 10 })));
+        assert!(matches!(
+            idempotency.begin("k_a", "more", b"").await,
+            Err(IdempotencyError::TooManyKeys { limit: 10 })
+        ));
         assert!(matches!(idempotency.begin("k_b", "more", b"").await, Ok(Begun::Run(_))));
         tokio::time::advance(IDEMPOTENT_REQUEST_LEASE).await;
         let _ = run(&idempotency, "more", b"").await;

@@ -194,7 +194,8 @@ mod tests {
                 created: Timestamp::from_micros(258),
                 state,
             };
-            let expected = [&[1, u8::try_from(code).unwrap(), 0, 0, 0, 0, 0, 0, 1, 2][..], &[0xab; 32], b"k_a"].concat();
+            let expected =
+                [&[1, u8::try_from(code).unwrap(), 0, 0, 0, 0, 0, 0, 1, 2][..], &[0xab; 32], b"k_a"].concat();
             assert_eq!(entry.encode(), expected);
             assert_eq!(StackEntry::decode("shop", &expected), Some(entry));
             for damaged in [&expected[..41], &[&[2], &expected[1..]].concat(), &[&[1, 9], &expected[2..]].concat()] {

@@ -97,7 +97,9 @@ async fn removal(
     let batch = batch.delete(keys::catalog::version_stack(id.key(), number.get()));
     let batch = batch.delete(keys::catalog::version_manifest(id.key(), number.get()));
     let hashes: BTreeSet<_> = version.value.artifacts.values().collect();
-    Ok(Some(hashes.into_iter().fold(batch, |batch, hash| {
-        batch.delete(keys::catalog::artifact_use(hash.as_bytes(), id.key(), number.get()))
-    })))
+    Ok(Some(
+        hashes.into_iter().fold(batch, |batch, hash| {
+            batch.delete(keys::catalog::artifact_use(hash.as_bytes(), id.key(), number.get()))
+        }),
+    ))
 }

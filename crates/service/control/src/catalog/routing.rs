@@ -178,11 +178,9 @@ mod tests {
 
     #[test]
     fn routings_survive_text() {
-        for (text, written) in [
-            ("v3=90,v4=10", "v4=10,v3=90"),
-            ("3=100", "v3=100"),
-            (" v1=1 , v2=1,v3=97, v4=1", "v4=1,v3=97,v2=1,v1=1"),
-        ] {
+        for (text, written) in
+            [("v3=90,v4=10", "v4=10,v3=90"), ("3=100", "v3=100"), (" v1=1 , v2=1,v3=97, v4=1", "v4=1,v3=97,v2=1,v1=1")]
+        {
             let routing: Routing = text.parse().unwrap();
             assert_eq!(routing.to_string(), written);
             assert_eq!(written.parse(), Ok(routing));
@@ -195,10 +193,7 @@ mod tests {
             ("v3=256", "`v3=256` is not a weight: write `v3=90,v4=10`"),
             ("v3=90,v4=11", "the weights add up to 101: they have to be 100 together"),
             ("v3=50,v3=50", "version v3 has two weights"),
-            (
-                "v3=100,v4=0",
-                "the weight of version v4 is 0: it has to be 1 to 100; leave out versions without traffic",
-            ),
+            ("v3=100,v4=0", "the weight of version v4 is 0: it has to be 1 to 100; leave out versions without traffic"),
             ("1=20,2=20,3=20,4=20,5=20", "traffic is split among 1 to 4 versions, not 5"),
         ] {
             assert_eq!(text.parse::<Routing>().unwrap_err().to_string(), message);

@@ -123,8 +123,8 @@ pub(super) fn check_name(name: &StackName) -> Result<(), CatalogError> {
 
 pub(super) fn check_annotations(annotations: &Annotations) -> Result<(), CatalogError> {
     let is_fine = |(key, value): (&String, &serde_json::Value)| {
-        let key_is_fine = (1..=ANNOTATION_KEY_BYTES_MAX).contains(&key.len())
-            && key.bytes().all(|byte| byte.is_ascii_graphic());
+        let key_is_fine =
+            (1..=ANNOTATION_KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
         let is_empty = value.is_null() || value.as_str() == Some("");
         key_is_fine && !is_empty && value.to_string().len() <= ANNOTATION_VALUE_BYTES_MAX
     };

@@ -75,9 +75,8 @@ impl Artifacts {
             if let Some(same) = same {
                 return self.shown(same).await;
             }
-            let is_free = |slot: &Option<Stored<UploadRecord>>| {
-                slot.as_ref().is_none_or(|upload| upload.value.expires <= now)
-            };
+            let is_free =
+                |slot: &Option<Stored<UploadRecord>>| slot.as_ref().is_none_or(|upload| upload.value.expires <= now);
             let Some(free) = slots.iter().position(is_free) else { return Err(ArtifactError::TooManyUploads) };
             let slot = u8::try_from(free).expect("there are fewer slots");
             let record = UploadRecord { id: self.new_id(slot), hash, size_bytes, expires: now.plus(UPLOAD_AGE_MAX) };
@@ -333,11 +332,7 @@ impl Artifacts {
         upload.filter(|upload| upload.value.expires > now).ok_or(ArtifactError::UnknownUpload { id })
     }
 
-    async fn read_upload(
-        &self,
-        principal: &str,
-        id: UploadId,
-    ) -> Result<Option<Stored<UploadRecord>>, ArtifactError> {
+    async fn read_upload(&self, principal: &str, id: UploadId) -> Result<Option<Stored<UploadRecord>>, ArtifactError> {
         let key = keys::catalog::upload(principal, slot_of(id));
         let upload = stored::read::<UploadRecord>(&*self.kv, &key, || format!("the upload {id}")).await?;
         Ok(upload.filter(|upload| upload.value.id == id))

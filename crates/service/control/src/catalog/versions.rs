@@ -12,7 +12,9 @@ use super::limits::{
     ATTEMPTS_MAX, MANIFEST_BYTES_MAX, MESSAGE_BYTES_MAX, PAGE_MAX, PRINCIPAL_BYTES_MAX, VERSIONS_KEPT,
 };
 use super::stored::{self, RecordError, Stored, decode_bytes, encode, encode_bytes};
-use super::{ArtifactHash, Catalog, CatalogError, StackRecord, StoredVersion, VersionNumber, VersionRecord, VersionState};
+use super::{
+    ArtifactHash, Catalog, CatalogError, StackRecord, StoredVersion, VersionNumber, VersionRecord, VersionState,
+};
 
 /// A version to be made.
 #[derive(Clone, Debug)]
@@ -57,13 +59,14 @@ impl Catalog {
     /// [`CatalogError::UnknownStack`], [`CatalogError::Deleted`], [`CatalogError::Record`].
     pub async fn begin_version(&self, id: &StackId, new: NewVersion) -> Result<BegunVersion, CatalogError> {
         let written = Written::check(new)?;
-        self.prune(id, VERSIONS_KEPT - 1).await?;
         for _ in 0..ATTEMPTS_MAX {
             let stack = self.active(id).await?;
             let routing_revision = self.routing(id).await?.map_or(0, |routing| routing.revision);
             let record = written.record(stack.value.next_version, self.env.now());
             let batch = written.batch(id, &stack, &record);
             let batch = self.use_artifacts(batch, id, &record).await?;
+            // Only now that nothing stands against the version.
+            self.prune(id, VERSIONS_KEPT - 1).await?;
             if self.kv.commit(batch).await? == Outcome::Committed {
                 let version = StoredVersion { stack_id: *id, record, stack: written.stack };
                 return Ok(BegunVersion { version, routing_revision });
@@ -269,9 +272,7 @@ impl Written {
         let batch = batch.put(keys::catalog::version(id.key(), number), encode(version));
         let batch = batch.put(keys::catalog::version_stack(id.key(), number), encode_bytes(&self.proto));
         match &self.manifest {
-            Some(text) => {
-                batch.put(keys::catalog::version_manifest(id.key(), number), encode_bytes(text.as_bytes()))
-            }
+            Some(text) => batch.put(keys::catalog::version_manifest(id.key(), number), encode_bytes(text.as_bytes())),
             None => batch,
         }
     }

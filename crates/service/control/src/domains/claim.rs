@@ -104,8 +104,7 @@ impl Domains {
             }
             let claim = Claim { state: DomainState::Verified { since: self.env.now() }, ..old.value.clone() };
             let record = HostRecord { stack: *id, gateway: claim.gateway.clone() };
-            let (key, place) =
-                (keys::catalog::host_claim(id.key(), host.as_str()), keys::catalog::host(host.as_str()));
+            let (key, place) = (keys::catalog::host_claim(id.key(), host.as_str()), keys::catalog::host(host.as_str()));
             let batch = Batch::new().expect_absent(place.clone()).put(place.clone(), encode(&record));
             let batch = batch.expect_value(keys::catalog::stack(id.key()), stack.raw());
             let batch = batch.expect_value(key.clone(), old.raw()).put(key, encode(&claim));

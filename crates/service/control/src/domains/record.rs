@@ -146,7 +146,8 @@ mod tests {
             (
                 DomainState::Pending { token: "ab".into(), since },
                 None,
-                &b"\x01{\"state\":{\"kind\":\"pending\",\"token\":\"ab\",\"since\":5},\"gateway\":null,\"by\":\"k_a\"}"[..],
+                &b"\x01{\"state\":{\"kind\":\"pending\",\"token\":\"ab\",\"since\":5},\"gateway\":null,\"by\":\"k_a\"}"
+                    [..],
             ),
             (
                 DomainState::Verified { since },

@@ -116,9 +116,7 @@ async fn the_first_proof_wins() {
     let (winner, loser, refused) = if one.is_ok() { (first, second, other) } else { (second, first, one) };
     assert!(matches!(refused, Err(DomainError::Taken { .. })), "{refused:?}");
     assert_eq!(world.domains.hosts().find("a.example").unwrap().stack, winner);
-    for refused in
-        [world.domains.verify(&loser, &name).await, world.domains.claim(&loser, &name, None, "k_b").await]
-    {
+    for refused in [world.domains.verify(&loser, &name).await, world.domains.claim(&loser, &name, None, "k_b").await] {
         assert!(matches!(refused, Err(DomainError::Taken { .. })), "{refused:?}");
     }
     world.domains.release(&winner, &name).await.unwrap();
