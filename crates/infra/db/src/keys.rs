@@ -13,9 +13,27 @@
 //! |---|---|---|
 //! | `10` table registry | `10 01` stack (32 bytes), table name (last part) | version, state |
 //! | `11` table row | `11 01` stack (32 bytes), table name, inner key (last part) | version, the value |
+//! | `20` stack | `20 01` stack (32 bytes) | version, JSON |
+//! | `21` version of a stack | `21 01` stack (32 bytes), `00`, number (8 bytes) | version, JSON |
+//! | · its stack | `21 01` stack (32 bytes), `01`, number (8 bytes) | version, protobuf |
+//! | · its manifest | `21 01` stack (32 bytes), `02`, number (8 bytes) | version, text |
+//! | `22` name of a stack | `22 01` name (last part) | version, state, time, stack (32 bytes), owner |
+//! | `23` artifact | `23 01` hash (32 bytes) | version, JSON |
+//! | · a version that uses it | `23 01` hash (32 bytes), `01`, stack (32 bytes), number (8 bytes) | version |
+//! | · who uploaded it | `23 01` hash (32 bytes), `02`, principal (last part) | version, JSON |
+//! | `24` routing of a stack | `24 01` stack (32 bytes) | version, JSON |
+//! | `25` idempotency key | `25 01` principal, key (last part) | version, JSON |
+//! | `27` former routing | `27 01` stack (32 bytes), revision (8 bytes) | version, JSON |
+//! | `28` upload | `28 01` principal, slot (1 byte) | version, JSON |
 //! | `30` to `39` who may do what, and what was done | see [`access`] | |
+//! | `44` verified host | `44 01` `00`, host (last part) | version, JSON |
+//! | · claim of a host | `44 01` `01`, stack (32 bytes), host (last part) | version, JSON |
+//! | · how many claims | `44 01` `02`, stack (32 bytes) | version, number (4 bytes) |
+//!
+//! Numbers are big-endian.
 
 pub mod access;
+pub mod catalog;
 
 use bytes::{BufMut, Bytes, BytesMut};
 

@@ -4,10 +4,13 @@
 //! its own, so that nothing here knows how functions run.
 
 pub mod access;
+pub mod api;
 pub mod audit;
 pub mod catalog;
 pub mod domains;
 pub mod logs;
 pub mod quota;
+pub mod region;
+pub mod rollout;
 pub mod secrets;
 pub mod usage;

@@ -6,15 +6,11 @@ mod config;
 mod domains;
 mod grants;
 mod invoke;
-mod logs;
 mod members;
 mod node;
-mod quotas;
 mod routing;
-mod secrets;
 mod stacks;
 mod tokens;
-mod usage;
 mod versions;
 
 use std::sync::Arc;
@@ -24,7 +20,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::Control;
-use super::error::ApiError;
+use super::error::{ApiError, shown};
 use super::front::Caller;
 use crate::access::Action;
 use crate::catalog::{StackRecord, StackRef};
@@ -40,12 +36,8 @@ pub(super) fn router() -> OpenApiRouter<Arc<Control>> {
         versions::router(),
         routing::router(),
         config::router(),
-        secrets::router(),
         grants::router(),
         domains::router(),
-        logs::router(),
-        usage::router(),
-        quotas::router(),
         audit::router(),
         invoke::router(),
     ]
@@ -66,7 +58,7 @@ struct StackPath {
 /// exist.
 async fn found(control: &Control, caller: &Caller, stack: &str, action: Action) -> Result<StackRecord, ApiError> {
     let unknown = || {
-        let message = format!("there is no stack `{}` that you may see: `mu stack list` shows them", super::shown(stack));
+        let message = format!("there is no stack `{}` that you may see: `mu stack list` shows them", shown(stack));
         ApiError::not_found(message).code("unknown_stack")
     };
     let reference: StackRef = stack.parse().map_err(|_| unknown())?;
