@@ -74,6 +74,8 @@ pub enum Credentials {
 /// What became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuditOutcome {
+    /// It is being done, or the node ended before it was known how it went.
+    Begun,
     /// It was done.
     Done,
     /// It may not be done by them, with the code of the error.
@@ -131,6 +133,28 @@ impl AuditRecord {
         }
     }
 
+    /// A record of a request that begins now. The same record, written again when its outcome is known, takes its place.
+    #[must_use]
+    pub fn begun(env: &Env, who: &Authenticated, request: &str) -> Self {
+        Self {
+            id: AuditId::generate(env),
+            who: who.subject.principal.clone(),
+            how: who.how.into(),
+            action: cut(request.to_owned(), TEXT_BYTES_MAX),
+            stack: None,
+            target: None,
+            from: None,
+            request_id: None,
+            outcome: AuditOutcome::Begun,
+        }
+    }
+
+    /// What it is, now that it is known.
+    #[must_use]
+    pub fn doing(self, action: Action) -> Self {
+        Self { action: action.as_str().to_owned(), ..self }
+    }
+
     /// On which stack.
     #[must_use]
     pub fn on(self, stack: StackId) -> Self {
@@ -154,6 +178,7 @@ impl AuditRecord {
     #[must_use]
     pub fn with(self, outcome: AuditOutcome) -> Self {
         let outcome = match outcome {
+            AuditOutcome::Begun => AuditOutcome::Begun,
             AuditOutcome::Done => AuditOutcome::Done,
             AuditOutcome::Refused(code) => AuditOutcome::Refused(cut(code, TEXT_BYTES_MAX)),
             AuditOutcome::Failed(code) => AuditOutcome::Failed(cut(code, TEXT_BYTES_MAX)),

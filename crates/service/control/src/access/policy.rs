@@ -3,11 +3,12 @@
 //! Nothing here looks anything up. Whoever asks brings what is known of the subject and, for an action on a stack, the
 //! role that the subject was granted there.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use mu_stack::StackId;
 
-use super::{NodeRole, Principal, Role, TokenScope};
+use super::{NodeRole, Principal, Role, TokenScope, TokenStacks};
 
 /// Who asks, with what they are on this node and what their credentials keep them from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,6 +150,8 @@ actions! {
     ListStacks, "stack.list", Needs::Access;
     /// Make, list and revoke one's own tokens.
     ManageOwnTokens, "token.manage", Needs::Identity;
+    /// Upload artifacts, of which versions are made.
+    UploadArtifact, "artifact.upload", Needs::Access;
     /// Create a stack.
     CreateStack, "stack.create", Needs::Node(NodeRole::Member);
     /// Read who is member or operator of the node.
@@ -224,6 +227,15 @@ impl Subject {
             Restriction::None => own,
             Restriction::Scope(scope) if scope.stacks.contain(stack) => own.map(|own| own.min(scope.role)),
             Restriction::Scope(_) | Restriction::Bootstrap => None,
+        }
+    }
+
+    /// The stacks that its credentials are bounded to; `None` when they are not.
+    #[must_use]
+    pub fn bounds(&self) -> Option<&BTreeSet<StackId>> {
+        match &self.restriction {
+            Restriction::Scope(TokenScope { stacks: TokenStacks::Only(stacks), .. }) => Some(stacks),
+            Restriction::Scope(_) | Restriction::None | Restriction::Bootstrap => None,
         }
     }
 

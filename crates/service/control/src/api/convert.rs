@@ -63,9 +63,9 @@ impl From<ArtifactError> for ApiError {
             E::UnknownUpload { .. } | E::UnknownArtifact { .. } => Self::not_found(message),
             E::TooLarge { limit_bytes, .. } => Self::new(Kind::TooLarge, message).detail("limit_bytes", limit_bytes),
             E::TooManyUploads { .. } => Self::new(Kind::Exhausted, message).code("too_many_uploads"),
-            E::WrongHash { .. } => Self::invalid(message).code("hash_mismatch"),
+            E::OtherHash { .. } => Self::invalid(message).code("hash_mismatch"),
             E::Contended { .. } | E::Incomplete { .. } => Self::conflict(message),
-            E::TooMany { .. } | E::Principal { .. } | E::Broken { .. } => Self::invalid(message),
+            E::TooMany { .. } | E::Principal { .. } | E::Interrupted { .. } => Self::invalid(message),
         }
     }
 }

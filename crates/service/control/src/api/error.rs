@@ -89,6 +89,17 @@ impl ApiError {
         Self::new(Kind::Internal, "the node failed; its log has the reason, under this request's id")
     }
 
+    /// A fault that passes: the database is busy or away.
+    pub(crate) fn unavailable(error: &dyn std::fmt::Display) -> Self {
+        tracing::warn!(%error, "a management request could not be answered now");
+        let message = "the node cannot answer at the moment: try again";
+        Self::new(Kind::Unavailable, message).retry_after(std::time::Duration::from_secs(1))
+    }
+
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
+    }
+
     /// With a code that says more than the kind.
     pub(crate) fn code(mut self, code: impl Into<String>) -> Self {
         self.body.code = code.into();

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 use super::Control;
 use super::error::{ApiError, Kind};
+use crate::access::signature::ExpectedBody;
 use crate::access::{Action, Authenticated, How, RequestHead};
 use crate::audit::{AuditOutcome, AuditRecord};
 use crate::catalog::{Begun, Ticket};
@@ -122,7 +123,7 @@ async fn admit(
     let who = control.access.authenticate(&RequestHead::from(&parts)).await?;
     control.rates.admit(&who)?;
     let content = read_body(body, control.settings.request_bytes_max).await?;
-    if let Some(expected) = &who.body {
+    if let Some(expected) = who.body {
         check_body(expected, &content)?;
     }
     let from = parts.extensions.get::<PeerAddress>().map(|peer| peer.0);
@@ -186,9 +187,10 @@ async fn read_body(mut body: Body, bytes_max: usize) -> Result<Bytes, ApiError> 
     }
 }
 
-fn check_body(expected: &crate::access::signature::ExpectedBody, content: &[u8]) -> Result<(), ApiError> {
+fn check_body(expected: ExpectedBody, content: &[u8]) -> Result<(), ApiError> {
     let wrong = |why: String| ApiError::new(Kind::Unauthenticated, why).code("wrong_body");
-    expected.check_whole(content).map_err(|error| wrong(error.to_string()))
+    let mut check = expected.check();
+    check.feed(content).and_then(|()| check.finish()).map_err(|error| wrong(error.to_string()))
 }
 
 /// Whether a request has to be done.

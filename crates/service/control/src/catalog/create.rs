@@ -24,6 +24,14 @@ pub struct NewStack {
     pub idempotency_key: Option<String>,
 }
 
+impl NewStack {
+    /// A stack of this name, without configuration.
+    #[must_use]
+    pub fn named(name: StackName, owner: String) -> Self {
+        Self { name, owner, config: Variables::new(), annotations: Annotations::new(), idempotency_key: None }
+    }
+}
+
 impl Catalog {
     /// Makes a stack, with a random id and no version. A stack of that name whose data were kept when its owner deleted
     /// it comes back, with the id that it had.
@@ -32,6 +40,18 @@ impl Catalog {
     /// [`CatalogError::NameTaken`], [`CatalogError::NameIsId`], [`CatalogError::Deleted`] while one of that name is being
     /// deleted, [`CatalogError::Annotation`], [`CatalogError::TooLarge`], [`CatalogError::Record`].
     pub async fn create(&self, new: NewStack) -> Result<StackRecord, CatalogError> {
+        self.create_with(new, |_, _| Ok(())).await
+    }
+
+    /// The same, with what `besides` writes for the new stack in the same commit.
+    ///
+    /// # Errors
+    /// As of [`Catalog::create`]; [`CatalogError::Besides`] with the error of `besides`.
+    pub async fn create_with(
+        &self,
+        new: NewStack,
+        besides: impl Fn(&mut Batch, StackId) -> Result<(), String>,
+    ) -> Result<StackRecord, CatalogError> {
         check_name(&new.name)?;
         check_annotations(&new.annotations)?;
         at_most("an owner's text", new.owner.len(), PRINCIPAL_BYTES_MAX)?;
@@ -39,7 +59,7 @@ impl Catalog {
         at_most("an idempotency key", key_bytes, IDEMPOTENCY_KEY_BYTES_MAX)?;
         for _ in 0..ATTEMPTS_MAX {
             let record = match self.entry(&new.name).await? {
-                None => self.make(&new).await?,
+                None => self.make(&new, &besides).await?,
                 Some(entry) => {
                     let existing = self.read_stack(&entry.value.id).await?.filter(|stack| stack.value.name == new.name);
                     // Without one, it was deleted or renamed between the two reads.
@@ -57,7 +77,11 @@ impl Catalog {
         Err(CatalogError::Contended { what: format!("the name `{}`", new.name) })
     }
 
-    async fn make(&self, new: &NewStack) -> Result<Option<StackRecord>, CatalogError> {
+    async fn make(
+        &self,
+        new: &NewStack,
+        besides: &impl Fn(&mut Batch, StackId) -> Result<(), String>,
+    ) -> Result<Option<StackRecord>, CatalogError> {
         let mut id = [0; 32];
         self.env.random().fill_secret(&mut id);
         let now = self.env.now();
@@ -76,6 +100,8 @@ impl Catalog {
         let (stack, name) = (keys::catalog::stack(&id), keys::catalog::stack_name(new.name.as_str()));
         let batch = Batch::new().expect_absent(name.clone()).expect_absent(stack.clone());
         let batch = batch.put(name, StackEntry::of(&record).encode()).put(stack, encode(&record));
+        let mut batch = batch;
+        besides(&mut batch, record.id).map_err(CatalogError::Besides)?;
         Ok((self.kv.commit(batch).await? == Outcome::Committed).then_some(record))
     }
 

@@ -140,6 +140,9 @@ pub enum CatalogError {
         /// The start of its key.
         key: String,
     },
+    /// What was to be written in the same commit cannot be.
+    #[error("{0}")]
+    Besides(String),
     /// Others changed the same thing again and again.
     #[error("{what} is being changed by many at once: try again in a moment")]
     Contended {

@@ -76,7 +76,7 @@ async fn list(
     let stack = found(&control, &caller, &path.stack, Action::ReadGrants).await?;
     let after: Option<String> = query.after()?;
     let after = after.as_deref().map(parse).transpose()?;
-    let page = control.access.grants().list(&stack.id, after.as_ref(), query.limit()?).await?;
+    let page = control.access.grants().list(stack.id, after.as_ref(), query.limit()?).await?;
     let items = page.items.iter().map(GrantView::new).collect();
     Ok(Output(Page::new(items, page.next.map(|next| next.to_string()))?))
 }

@@ -19,6 +19,9 @@ use crate::api::input::{At, Input, Output};
 use crate::catalog::{Routing, RoutingChange, RoutingRecord, VersionNumber, Weight};
 use crate::rollout::{Rollout, RolloutConfig};
 
+/// Differences of latency that never count: those of a machine that is busy with something else.
+const LATENCY_SLACK: Duration = Duration::from_millis(5);
+
 pub(super) fn router() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::new().routes(routes!(show, change)).routes(routes!(roll_back))
 }
@@ -171,7 +174,7 @@ async fn view(control: &Control, stack: &mu_stack::StackId) -> Result<Output<Rou
     Ok(Output(RoutingView {
         revision: present.as_ref().map_or(0, |present| present.revision),
         weights: weights(present.as_ref()),
-        rollout: rollout.map(|rollout| RolloutView { version: rollout.to().get(), percent: rollout.percent() }),
+        rollout: rollout.map(|rollout| RolloutView { version: rollout.new.get(), percent: rollout.percent() }),
         history: history.iter().map(FormerView::new).collect(),
     }))
 }
@@ -215,7 +218,7 @@ fn config(auto: &AutoView) -> Result<RolloutConfig, crate::rollout::InvalidRollo
         config = config.with_failures_margin_permille(scaled(percent, 10.0))?;
     }
     if let Some(factor) = auto.p95_factor {
-        config = config.with_latency_factor_percent(scaled(factor, 100.0))?;
+        config = config.with_latency(scaled(factor, 100.0), LATENCY_SLACK)?;
     }
     Ok(config)
 }

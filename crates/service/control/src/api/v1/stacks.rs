@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{StackPath, found};
-use crate::access::{Action, NodeRole};
+use crate::access::{Action, NodeRole, Principal};
 use crate::api::Control;
 use crate::api::error::ApiError;
 use crate::api::front::Caller;
@@ -154,12 +154,16 @@ async fn create(
 ) -> Result<Created<StackView>, ApiError> {
     control.allow(&caller, Action::CreateStack, None).await?;
     let name = input.name.parse().map_err(|e| ApiError::invalid(format!("`name`: {e}")))?;
-    let new = NewStack { name, owner: caller.principal(), ..NewStack::default() };
+    let new = NewStack::named(name, caller.principal());
     let grants = control.access.grants();
     let principal = &caller.who.subject.principal;
     let record = control
         .catalog
-        .create(new, |batch, id| grants.write_first_admin(batch, *id, principal).map_err(|e| e.to_string()))
+        .create_with(new, |batch, id| match principal {
+            // An operator by configuration needs no grant, and nobody in particular can have none.
+            Principal::Anonymous => Ok(()),
+            principal => grants.write_first_admin(batch, id, principal).map_err(|e| e.to_string()),
+        })
         .await?;
     caller.does(Action::CreateStack, Some(record.id));
     caller.to(record.name.as_str());
@@ -213,14 +217,14 @@ async fn delete(
 /// The stacks that a client may see; `None` for all.
 async fn visible(control: &Control, caller: &Caller) -> Result<Option<BTreeSet<StackId>>, ApiError> {
     let subject = &caller.who.subject;
-    let scope = subject.token_stacks();
+    let scope = subject.bounds().cloned();
     if subject.node == Some(NodeRole::Operator) {
         return Ok(scope);
     }
     let (mut seen, mut after) = (BTreeSet::new(), None);
     loop {
-        let page = control.access.grants().stacks_of(&subject.principal, after, GRANTS_PAGE).await?;
-        seen.extend(page.items.iter().map(|grant| grant.stack));
+        let page = control.access.grants().stacks_of(&subject.principal, after.as_ref(), GRANTS_PAGE).await?;
+        seen.extend(page.items.iter().map(|(stack, _)| *stack));
         match page.next {
             Some(next) => after = Some(next),
             None => break,
