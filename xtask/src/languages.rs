@@ -1,5 +1,5 @@
 //! Functions in other languages than Rust: their SDKs are tested, and a project of each is made, built and called, with
-//! the tools that its user would have. The tools are installed on first use, in a folder of their own.
+//! the tools that its user would have. Rust's own template is tried elsewhere; here it is a component's turn. The tools are installed on first use, in a folder of their own.
 
 mod tools;
 
@@ -29,7 +29,7 @@ pub(crate) fn run() -> Outcome {
     for language in LANGUAGES {
         try_language(&tools, &mu, work.path(), language)?;
     }
-    Ok(())
+    try_rust_component(&tools, &mu, work.path())
 }
 
 /// Runs the tests of every SDK, against the vectors where it speaks the stdio protocol.
@@ -94,6 +94,40 @@ fn try_language(tools: &Tools, mu: &Path, work: &Path, language: &str) -> Outcom
     }
     println!("{language:<8} {:>8.1} {bytes:>11} {:>8.1} s", build.as_secs_f64(), first.as_secs_f64());
     Ok(())
+}
+
+/// A function in Rust that is a component: `mu build` makes it with the target of modules.
+const COMPONENT: [(&str, &str); 3] = [
+    (
+        "mu.yaml",
+        "name: component\nversion: 0.1.0\nservices:\n  - type: Function\n    name: hello\n    runtime: wasi-http\n    \
+         lang: rust\n    source: hello\n  - type: Gateway\n    name: api\n    endpoints:\n      \
+         /{rest...}: {any: hello.handle}\n",
+    ),
+    (
+        "hello/Cargo.toml",
+        "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[lib]\n\
+         crate-type = [\"cdylib\"]\n\n[dependencies]\nwasip2 = \"1\"\n",
+    ),
+    ("hello/src/lib.rs", include_str!("../../guests/components/minimal/src/lib.rs")),
+];
+
+fn try_rust_component(tools: &Tools, mu: &Path, work: &Path) -> Outcome {
+    let project = work.join("rust-component");
+    for (name, text) in COMPONENT {
+        let path = project.join(name);
+        let folder = path.parent().unwrap_or(&project);
+        std::fs::create_dir_all(folder).doing(format_args!("creating {}", folder.display()))?;
+        std::fs::write(&path, text).doing(format_args!("writing {}", path.display()))?;
+    }
+    let mu = mu.to_string_lossy();
+    process::run_as_talk(tools.command(&mu).args(["build", "-C"]).arg(&project))?;
+    let mut invoke = tools.command(&mu);
+    invoke.args(["invoke", "hello.handle", "--output", "body", "-C"]).arg(&project);
+    match process::capture(&mut invoke)?.as_str() {
+        "hello" => Ok(()),
+        other => Err(Failure::new(format!("the component in Rust answered `{other}`, not `hello`"))),
+    }
 }
 
 /// Whether the JSON that `mu invoke` prints has this line in the function's log.

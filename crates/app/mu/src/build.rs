@@ -20,7 +20,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use clap::Args;
-use mu_stack::{Build, FunctionManifest, FunctionName, Language, Manifest, Runtime};
+use mu_stack::{Build, FunctionManifest, FunctionName, Language, Manifest};
 
 use crate::build::lock::{Built, LOCK_FILE, Lock};
 use crate::build::process::Stdout;
@@ -60,7 +60,6 @@ pub(crate) struct FunctionState {
     pub(crate) freshness: Freshness,
     /// The language that `mu build` builds it from.
     pub(crate) language: Option<Language>,
-    pub(crate) runtime: Runtime,
     /// Where its sources are.
     pub(crate) folder: PathBuf,
 }
@@ -162,8 +161,8 @@ impl Job<'_> {
     fn state(&self, lock: &Lock) -> Result<FunctionState, Failure> {
         let (module, build) = (self.module_hash()?, self.function.build());
         let language = if let Build::Language(language) = build { Some(*language) } else { None };
-        let (runtime, folder) = (self.function.runtime(), source_dir(self.root, self.function));
-        let state = |freshness| FunctionState { freshness, language, runtime, folder };
+        let folder = source_dir(self.root, self.function);
+        let state = |freshness| FunctionState { freshness, language, folder };
         if *build == Build::None {
             // Nothing makes it, so it has to be there.
             return match module {
@@ -243,7 +242,8 @@ impl Job<'_> {
     /// How the function is built, as it enters the hash: a change of it makes another module.
     fn definition(&self) -> String {
         match self.function.build() {
-            Build::Language(Language::Rust) => format!("rust {}", toolchain::target(self.function.runtime())),
+            Build::Language(Language::Rust) if self.function.runtime().is_component() => "rust component".to_owned(),
+            Build::Language(Language::Rust) => format!("rust {}", toolchain::TARGET),
             Build::Language(language) => language.to_string(),
             Build::Command(command) => format!("command {command}"),
             Build::None => String::new(),

@@ -24,6 +24,11 @@ use clap::Parser as _;
 
 use crate::cli::{Cli, Command};
 
+/// A call of a function allocates often. Beside the C library's, this allocator took a seventh off the CPU time of a hello,
+/// with the same memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let command = Cli::parse().command;
     mu_telemetry::init_node_log();

@@ -1,6 +1,10 @@
 //! `lang: rust`: a package becomes a module, or with `runtime: wasi-http` a component.
+//!
+//! Both are compiled for the same target: what makes a module a component is a step of ours, the one that rustc's own target
+//! for components takes as well. So one target, the most widely packaged one, is all that has to be installed.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use mu_stack::{Language, Runtime};
@@ -8,18 +12,17 @@ use serde::Deserialize;
 
 use crate::build::process::{self, Stdout};
 use crate::build::source::Source;
-use crate::build::toolchain::{self, Toolchain};
+use crate::build::toolchain::{TARGET, Toolchain};
 use crate::failure::Failure;
 use crate::terminal::{self, Progress};
 
 /// Builds the package and answers with the path of what was built, in cargo's target folder.
 pub(crate) fn build(source: &Source<'_>, progress: &Progress) -> Result<PathBuf, Failure> {
     source.manifest("Cargo.toml", Language::Rust)?;
-    let target = toolchain::target(source.runtime);
-    let toolchain = Toolchain::find_or_install(source.folder, target, |line| terminal::say(line))
+    let toolchain = Toolchain::find_or_install(source.folder, |line| terminal::say(line))
         .map_err(|missing| source.failed(missing.to_string()).hint(missing.hint()))?;
     let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--release", "--target", target, "--message-format", "json-render-diagnostics"]);
+    cargo.args(["build", "--release", "--target", TARGET, "--message-format", "json-render-diagnostics"]);
     cargo
         .arg("--manifest-path")
         .arg(source.folder.join("Cargo.toml"))
@@ -32,7 +35,27 @@ pub(crate) fn build(source: &Source<'_>, progress: &Progress) -> Result<PathBuf,
     if !built.status.success() {
         return Err(source.failed("cargo build failed").detail(built.said));
     }
-    artifact(&built.stdout, source.name, source.runtime).ok_or_else(|| without_artifact(source))
+    let module = artifact(&built.stdout, source.name, source.runtime).ok_or_else(|| without_artifact(source))?;
+    if source.runtime.is_component() { component(source, &module) } else { Ok(module) }
+}
+
+/// Makes a component of a library's module, beside it.
+fn component(source: &Source<'_>, module: &Path) -> Result<PathBuf, Failure> {
+    let failed = |doing: &str, e: &dyn std::fmt::Display| source.failed(format!("{doing} {}: {e}", module.display()));
+    let bytes = fs::read(module).map_err(|e| failed("reading", &e))?;
+    let adapter = wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER;
+    let encoded = wit_component::ComponentEncoder::default()
+        .validate(true)
+        .module(&bytes)
+        .and_then(|encoder| encoder.adapter("wasi_snapshot_preview1", adapter))
+        .and_then(|mut encoder| encoder.encode());
+    let encoded = encoded.map_err(|e| {
+        let hint = "its interfaces come from a crate such as `wasip2`, or from `wit-bindgen`";
+        source.failed(format!("making a component of {}: {e:#}", module.display())).hint(hint)
+    })?;
+    let path = module.with_extension("component.wasm");
+    fs::write(&path, encoded).map_err(|e| failed("writing the component of", &e))?;
+    Ok(path)
 }
 
 /// The artifact among what cargo says it made: the only one of its kind, or among several the one of the function's

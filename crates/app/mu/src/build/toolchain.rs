@@ -4,15 +4,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use mu_stack::Runtime;
-
-/// The target whose artifacts a runtime runs.
-pub(crate) const fn target(runtime: Runtime) -> &'static str {
-    match runtime {
-        Runtime::Wasi1 => "wasm32-wasip1",
-        Runtime::WasiHttp | Runtime::WasiHttp3 => "wasm32-wasip2",
-    }
-}
+/// What functions are compiled for; those that are to be components are made components afterwards.
+pub(crate) const TARGET: &str = "wasm32-wasip1";
 
 /// Names the folder of a compiler for WebAssembly to use instead of the installed one: `bin/rustc` in it is run.
 pub(crate) const TOOLCHAIN_VARIABLE: &str = "MU_WASM_TOOLCHAIN";
@@ -31,25 +24,25 @@ pub(crate) enum Toolchain {
 pub(crate) enum Missing {
     #[error("{TOOLCHAIN_VARIABLE} is set, but {} does not exist", .0.display())]
     Named(PathBuf),
-    #[error("{TOOLCHAIN_VARIABLE} is set, but {} does not build for {target}", .rustc.display())]
-    NamedTarget { rustc: PathBuf, target: &'static str },
+    #[error("{TOOLCHAIN_VARIABLE} is set, but {} does not build for {TARGET}", .0.display())]
+    NamedTarget(PathBuf),
     #[error("cargo is not installed")]
     Cargo,
-    #[error("the Rust target {0} is not installed")]
-    Target(&'static str),
+    #[error("the Rust target {TARGET} is not installed")]
+    Target,
 }
 
 impl Missing {
     /// What to do about it.
     pub(crate) fn hint(&self) -> String {
         match self {
-            Self::NamedTarget { target, .. } => {
-                format!("set {TOOLCHAIN_VARIABLE} to a folder with a compiler for {target}, or unset it")
+            Self::NamedTarget(_) => {
+                format!("set {TOOLCHAIN_VARIABLE} to a folder with a compiler for {TARGET}, or unset it")
             }
             Self::Named(_) => format!("set {TOOLCHAIN_VARIABLE} to a folder with bin/rustc, or unset it"),
             Self::Cargo => "install Rust from https://rustup.rs".to_owned(),
-            Self::Target(target) => {
-                format!("`rustup target add {target}` installs it; `mu doctor` shows what else is missing")
+            Self::Target => {
+                format!("`rustup target add {TARGET}` installs it; `mu doctor` shows what else is missing")
             }
         }
     }
@@ -58,7 +51,7 @@ impl Missing {
 impl Toolchain {
     /// Looks for a compiler, and installs nothing. The one that was asked for by name comes first, then the installed
     /// one, then the one in the user's cache folder.
-    pub(crate) fn find(folder: &Path, target: &'static str) -> Result<Self, Missing> {
+    pub(crate) fn find(folder: &Path) -> Result<Self, Missing> {
         if !runs(Command::new("cargo").arg("--version")) {
             return Err(Missing::Cargo);
         }
@@ -67,25 +60,25 @@ impl Toolchain {
             if !rustc.is_file() {
                 return Err(Missing::Named(rustc));
             }
-            let is_able = has_target(&rustc, folder, target);
-            return if is_able { Ok(Self::Prefix(rustc)) } else { Err(Missing::NamedTarget { rustc, target }) };
+            let is_able = has_target(&rustc, folder);
+            return if is_able { Ok(Self::Prefix(rustc)) } else { Err(Missing::NamedTarget(rustc)) };
         }
-        if has_target("rustc".as_ref(), folder, target) {
+        if has_target("rustc".as_ref(), folder) {
             return Ok(Self::Installed);
         }
-        let cached = cached_rustc().filter(|rustc| rustc.is_file() && has_target(rustc, folder, target));
-        cached.map(Self::Prefix).ok_or(Missing::Target(target))
+        let cached = cached_rustc().filter(|rustc| rustc.is_file() && has_target(rustc, folder));
+        cached.map(Self::Prefix).ok_or(Missing::Target)
     }
 
     /// Like [`Toolchain::find`]; a target that is missing is installed when rustup is there to do it. `say` is told.
-    pub(crate) fn find_or_install(folder: &Path, target: &'static str, say: impl Fn(&str)) -> Result<Self, Missing> {
-        let found = Self::find(folder, target);
-        if found != Err(Missing::Target(target)) || !runs(Command::new("rustup").arg("--version")) {
+    pub(crate) fn find_or_install(folder: &Path, say: impl Fn(&str)) -> Result<Self, Missing> {
+        let found = Self::find(folder);
+        if found != Err(Missing::Target) || !runs(Command::new("rustup").arg("--version")) {
             return found;
         }
-        say(&format!("Installing the Rust target {target} (rustup target add {target})"));
-        if runs(Command::new("rustup").args(["target", "add", target]).current_dir(folder)) {
-            return Self::find(folder, target);
+        say(&format!("Installing the Rust target {TARGET} (rustup target add {TARGET})"));
+        if runs(Command::new("rustup").args(["target", "add", TARGET]).current_dir(folder)) {
+            return Self::find(folder);
         }
         found
     }
@@ -98,10 +91,10 @@ impl Toolchain {
     }
 }
 
-/// Whether the standard library of `target` is there. Asked within `folder`, because a `rust-toolchain.toml` counts.
-fn has_target(rustc: &Path, folder: &Path, target: &str) -> bool {
+/// Whether the standard library of [`TARGET`] is there. Asked within `folder`, because a `rust-toolchain.toml` counts.
+fn has_target(rustc: &Path, folder: &Path) -> bool {
     let mut command = Command::new(rustc);
-    let asked = command.args(["--print", "target-libdir", "--target", target]).current_dir(folder).output();
+    let asked = command.args(["--print", "target-libdir", "--target", TARGET]).current_dir(folder).output();
     let Ok(answer) = asked else { return false };
     let library = PathBuf::from(String::from_utf8_lossy(&answer.stdout).trim());
     answer.status.success() && library.read_dir().is_ok_and(|mut entries| entries.next().is_some())

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
-use mu_stack::{Language, Runtime};
+use mu_stack::Language;
 
 use crate::build::tool::{self, Tool, version};
 use crate::build::toolchain::{self, Missing, Toolchain};
@@ -39,13 +39,7 @@ fn compilers(project: Option<&Project>, functions: &[FunctionState]) -> Vec<Find
         let need = need_of(&ours);
         if language == Language::Rust && (functions.is_empty() || !ours.is_empty()) {
             findings.push(cargo(need));
-            let used = |runtime: &&Runtime| ours.iter().any(|function| function.runtime == **runtime);
-            let mut runtimes: Vec<&Runtime> = language.runtimes().iter().filter(used).collect();
-            if runtimes.is_empty() {
-                // A project to come begins with the first.
-                runtimes.extend(language.runtimes().first());
-            }
-            findings.extend(runtimes.into_iter().map(|runtime| target(project, *runtime, need)));
+            findings.push(target(project, need));
         } else if !ours.is_empty() {
             let folders: Vec<&Path> = ours.iter().map(|function| function.folder.as_path()).collect();
             let folders = [folders, project.map(Project::root).into_iter().collect()].concat();
@@ -68,10 +62,10 @@ fn cargo(need: Need) -> Finding {
     }
 }
 
-fn target(project: Option<&Project>, runtime: Runtime, need: Need) -> Finding {
+fn target(project: Option<&Project>, need: Need) -> Finding {
     let here = project.map_or_else(|| ".".as_ref(), Project::root);
-    let name = toolchain::target(runtime);
-    match Toolchain::find(here, name) {
+    let name = toolchain::TARGET;
+    match Toolchain::find(here) {
         Ok(Toolchain::Installed) => Finding::ok(name, "installed with rustc"),
         Ok(Toolchain::Prefix(rustc)) => Finding::ok(name, format!("built by {}", rustc.display())),
         Err(missing) => Finding::lacking(name, need, missing.to_string(), missing.hint()),

@@ -273,3 +273,97 @@ fn unmask(payload: &mut [u8], mask: [u8; 4]) {
         *byte ^= key;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mu_invoke::MessageKind;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MESSAGE_BYTES_MAX: u64 = 1_000;
+
+    /// Everything that is understood of what arrives in these pieces, up to what breaks the protocol.
+    fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Received>, Option<String>) {
+        let mut reader = Reader::new(MESSAGE_BYTES_MAX);
+        let mut all = Vec::new();
+        for piece in pieces {
+            reader.feed(piece);
+            loop {
+                match reader.next() {
+                    Ok(Some(received)) => all.push(received),
+                    Ok(None) => break,
+                    Err(violation) => return (all, Some(violation.to_string())),
+                }
+            }
+            let held = reader.unread.len() + reader.message.as_ref().map_or(0, |message| message.data.len());
+            assert!(held as u64 <= MESSAGE_BYTES_MAX + CONTROL_BYTES_MAX + 14, "{held} bytes are held");
+        }
+        (all, None)
+    }
+
+    fn frame(head: u8, mask: [u8; 4], payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![head];
+        let length = u16::try_from(payload.len()).unwrap();
+        match u8::try_from(length) {
+            Ok(length @ 0..126) => frame.push(0x80 | length),
+            _ => {
+                frame.push(0x80 | 126);
+                frame.extend(length.to_be_bytes());
+            }
+        }
+        frame.extend(mask);
+        frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
+        frame
+    }
+
+    /// Bytes that look like frames often enough to come further than the first one.
+    fn almost_frames() -> impl Strategy<Value = Vec<u8>> {
+        let head = prop_oneof![
+            4 => prop::sample::select(vec![0x81_u8, 0x82, 0x01, 0x02, 0x00, 0x80, 0x88, 0x89, 0x8a]),
+            1 => any::<u8>(),
+        ];
+        let payload = prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..300),
+            "\\PC{0,60}".prop_map(String::into_bytes),
+            Just(vec![0x03, 0xe8]),
+        ];
+        let whole = (head, any::<[u8; 4]>(), payload).prop_map(|(head, mask, payload)| frame(head, mask, &payload));
+        let noise = prop::collection::vec(any::<u8>(), 0..20);
+        prop::collection::vec(prop_oneof![8 => whole, 1 => noise], 0..8).prop_map(|frames| frames.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn it_does_not_matter_how_bytes_arrive(bytes in almost_frames(), size in 1_usize..40) {
+            prop_assert_eq!(read(bytes.chunks(size)), read([bytes.as_slice()].into_iter().flat_map(|all| all.chunks(800))));
+        }
+
+        #[test]
+        fn messages_are_read_as_they_were_sent(
+            text in "\\PC{0,200}",
+            binary in prop::collection::vec(any::<u8>(), 0..900),
+            mask in any::<[u8; 4]>(),
+            part in 1_usize..64,
+            size in 1_usize..64,
+        ) {
+            let mut sent = Vec::new();
+            for (opcode, data) in [(0x01, text.as_bytes()), (0x02, binary.as_slice())] {
+                let mut parts: Vec<_> = data.chunks(part).collect();
+                let last = parts.pop().unwrap_or_default();
+                for (index, part) in parts.iter().enumerate() {
+                    sent.extend(frame(if index == 0 { opcode } else { 0 }, mask, part));
+                    sent.extend(frame(0x89, mask, b"between"));
+                }
+                sent.extend(frame(0x80 | if parts.is_empty() { opcode } else { 0 }, mask, last));
+            }
+            let (received, violation) = read(sent.chunks(size));
+            prop_assert_eq!(violation, None);
+            let messages: Vec<_> = received.into_iter().filter_map(|received| match received {
+                Received::Message(message) => Some((message.kind(), message.data().to_vec())),
+                _ => None,
+            }).collect();
+            prop_assert_eq!(messages, vec![(MessageKind::Text, text.into_bytes()), (MessageKind::Binary, binary)]);
+        }
+    }
+}
