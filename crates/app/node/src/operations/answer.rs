@@ -25,17 +25,17 @@ impl Answers {
         let path = request.uri().path();
         if !matches!(path, "/metrics" | "/healthz" | "/readyz") {
             let message = "there are /metrics, /healthz and /readyz";
-            return error(StatusCode::NOT_FOUND, "not_found", message, json!({}));
+            return error(StatusCode::NOT_FOUND, "not_found", message, &json!({}));
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let message = format!("{path} is read with GET");
-            let answer = error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &message, json!({}));
+            let answer = error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &message, &json!({}));
             return with(answer, ALLOW, "GET, HEAD");
         }
         match path {
             "/metrics" if !self.may_read_metrics(request) => {
                 let message = "metrics are for who presents `metrics.token` as a bearer token";
-                let answer = error(StatusCode::UNAUTHORIZED, "unauthenticated", message, json!({}));
+                let answer = error(StatusCode::UNAUTHORIZED, "unauthenticated", message, &json!({}));
                 with(answer, WWW_AUTHENTICATE, "Bearer")
             }
             "/metrics" => self.metrics().await,
@@ -61,7 +61,7 @@ impl Answers {
             Err(failure) => {
                 tracing::error!(%failure, "writing the metrics");
                 let message = "the metrics could not be written; the node's log says why";
-                error(StatusCode::INTERNAL_SERVER_ERROR, "internal", message, json!({}))
+                error(StatusCode::INTERNAL_SERVER_ERROR, "internal", message, &json!({}))
             }
         }
     }
@@ -83,7 +83,7 @@ impl Answers {
         }
         let message = format!("not ready: {}", failed.join(", "));
         let details = json!({"failed": failed, "checks": checks});
-        error(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &message, details)
+        error(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &message, &details)
     }
 }
 
@@ -96,7 +96,7 @@ fn told(finding: &Finding) -> Value {
 }
 
 /// An error in the shape that all interfaces of the node have.
-fn error(status: StatusCode, code: &str, message: &str, details: Value) -> Answer {
+fn error(status: StatusCode, code: &str, message: &str, details: &Value) -> Answer {
     let body = json!({"code": code, "message": message, "details": details});
     respond(status, "application/json", body.to_string())
 }

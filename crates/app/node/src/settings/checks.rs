@@ -93,7 +93,7 @@ impl Checks<'_> {
         }
         match (self.values.is_something(certificate), self.values.is_something(key)) {
             (true, false) => {
-                self.add(certificate, "`api.tls` has a certificate and no key", "set `api.tls.key` as well")
+                self.add(certificate, "`api.tls` has a certificate and no key", "set `api.tls.key` as well");
             }
             (false, true) => {
                 self.add(key, "`api.tls` has a key and no certificate", "set `api.tls.certificate` as well");

@@ -5,6 +5,7 @@ use std::path::Path;
 use mu_telemetry::Limit;
 
 use super::*;
+use crate::settings::kind::Key;
 use crate::settings::reference::EXAMPLE;
 use crate::settings::table::{KEYS, SECTIONS};
 
@@ -47,7 +48,7 @@ fn the_schema_has_every_key() {
 #[test]
 fn the_table_is_in_order() {
     let paths: BTreeSet<_> = KEYS.iter().map(|key| key.path).collect();
-    let variables: BTreeSet<_> = KEYS.iter().map(|key| key.variable()).collect();
+    let variables: BTreeSet<_> = KEYS.iter().map(Key::variable).collect();
     assert_eq!((paths.len(), variables.len()), (KEYS.len(), KEYS.len()));
     for key in KEYS {
         let section = key.path.rsplit_once('.').map_or("", |(section, _)| section);
