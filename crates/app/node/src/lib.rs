@@ -3,7 +3,11 @@
 mod config;
 mod error;
 mod node;
+pub mod operations;
+mod receipt_metrics;
+pub mod settings;
 
 pub use config::NodeConfig;
 pub use error::StartError;
 pub use node::{CallParams, Node, Sinks};
+pub use receipt_metrics::record_receipt;

@@ -11,7 +11,7 @@ use crate::limits::{
     WEBSOCKET_MESSAGE_MIN, WEBSOCKET_RATE_DEFAULT, WEBSOCKET_RATE_MAX,
 };
 use crate::stack::{Instances, Runtime};
-use crate::{HumanDuration, Method};
+use crate::{ByteSize, HumanDuration, Instructions, Method};
 
 /// A key of a map in the manifest.
 pub(crate) struct Key {
@@ -149,7 +149,7 @@ const MEMORY_LIMIT: Key = Key {
         json!({
             "type": ["string", "integer"],
             "description": format!("From {MEMORY_MIN} to {MEMORY_MAX}."),
-            "pattern": SIZE_PATTERN,
+            "pattern": ByteSize::PATTERN,
             "default": MEMORY_DEFAULT.to_string(),
         })
     },
@@ -162,7 +162,7 @@ const TIMEOUT: Key = Key {
         json!({
             "type": "string",
             "description": format!("At most {}.", HumanDuration::saturating_from(TIMEOUT_MAX)),
-            "pattern": DURATION_PATTERN,
+            "pattern": HumanDuration::PATTERN,
             "default": HumanDuration::saturating_from(TIMEOUT_DEFAULT).to_string(),
         })
     },
@@ -175,7 +175,7 @@ const MAX_INSTRUCTIONS: Key = Key {
         json!({
             "type": ["string", "integer"],
             "description": format!("At most {INSTRUCTIONS_MAX}."),
-            "pattern": "^[0-9][0-9_]* *[kMGT]?$",
+            "pattern": Instructions::PATTERN,
             "default": INSTRUCTIONS_DEFAULT.to_string(),
         })
     },
@@ -292,7 +292,7 @@ const MAX_AGE: Key = Key {
         json!({
             "type": "string",
             "description": format!("At most {}.", HumanDuration::saturating_from(CORS_MAX_AGE_MAX)),
-            "pattern": DURATION_PATTERN,
+            "pattern": HumanDuration::PATTERN,
         })
     },
 };
@@ -305,7 +305,7 @@ const MAX_MESSAGE: Key = Key {
         json!({
             "type": ["string", "integer"],
             "description": format!("From {WEBSOCKET_MESSAGE_MIN} to {WEBSOCKET_MESSAGE_MAX}."),
-            "pattern": SIZE_PATTERN,
+            "pattern": ByteSize::PATTERN,
             "default": WEBSOCKET_MESSAGE_DEFAULT.to_string(),
         })
     },
@@ -338,14 +338,11 @@ const IDLE_TIMEOUT: Key = Key {
         json!({
             "type": "string",
             "description": format!("From {} to {}.", shown(WEBSOCKET_IDLE_MIN), shown(WEBSOCKET_IDLE_MAX)),
-            "pattern": DURATION_PATTERN,
+            "pattern": HumanDuration::PATTERN,
             "default": shown(WEBSOCKET_IDLE_DEFAULT),
         })
     },
 };
-
-const SIZE_PATTERN: &str = "^[0-9]+ *(([KMGTkmgt][Ii]?)?[Bb])?$";
-const DURATION_PATTERN: &str = "^([0-9]+ *h)? *([0-9]+ *m)? *([0-9]+ *s)? *([0-9]+ *ms)?$";
 
 fn name() -> Value {
     json!({"type": "string", "pattern": "^[A-Za-z0-9_-]+$", "minLength": 1, "maxLength": NAME_BYTES_MAX})

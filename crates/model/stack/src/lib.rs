@@ -9,6 +9,8 @@
 //! - [`Stack::to_proto_bytes`] and [`Stack::to_yaml`] are the two written forms of a deployed stack.
 //! - [`RouteTable`] finds the handler of a request.
 //! - [`schema`] is the JSON Schema of `mu.yaml`, made from the very list of keys that the reader checks against.
+//!
+//! What else people write in YAML is read with the same [`yaml`] tree, whose nodes know their places.
 
 mod cors;
 mod declarations;
@@ -32,7 +34,7 @@ mod stack_id;
 mod stack_yaml;
 mod suggest;
 mod websocket;
-mod yaml;
+pub mod yaml;
 
 pub use crate::cors::{AllowList, Cors};
 pub use crate::duration::{HumanDuration, ParseDurationError};
@@ -56,4 +58,5 @@ pub use crate::stack::{
     Artifact, Function, FunctionLimits, Gateway, Instances, NotUploaded, Runtime, Service, Stack, StorageBox, Table,
 };
 pub use crate::stack_id::{ParseStackIdError, StackId};
+pub use crate::suggest::closest;
 pub use crate::websocket::WebSocketLimits;

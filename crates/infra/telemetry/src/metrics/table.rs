@@ -1,0 +1,192 @@
+//! The one place where metrics are named: the text, and the page in the documentation, are made from this table.
+
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Unit;
+
+/// A metric.
+pub(super) struct Family {
+    /// The name without its unit, and without what the text format adds (`_total`, `_bucket`).
+    pub(super) name: &'static str,
+    pub(super) kind: MetricType,
+    pub(super) unit: Option<Unit>,
+    pub(super) labels: &'static [&'static str],
+    /// One sentence.
+    pub(super) help: &'static str,
+}
+
+const FUNCTION: &[&str] = &["stack", "stack_id", "function"];
+const FUNCTION_OUTCOME: &[&str] = &["stack", "stack_id", "function", "outcome"];
+const FUNCTION_OPERATION: &[&str] = &["stack", "stack_id", "function", "operation"];
+
+pub(super) const INVOCATIONS: Family = Family {
+    name: "mu_invocations",
+    kind: MetricType::Counter,
+    unit: None,
+    labels: FUNCTION_OUTCOME,
+    help: "Invocations that ended, by how they ended.",
+};
+pub(super) const DURATION: Family = Family {
+    name: "mu_invocation_duration",
+    kind: MetricType::Histogram,
+    unit: Some(Unit::Seconds),
+    labels: FUNCTION,
+    help: "Time from when an invocation was asked for to its end, waiting included.",
+};
+pub(super) const WAIT: Family = Family {
+    name: "mu_invocation_wait",
+    kind: MetricType::Histogram,
+    unit: Some(Unit::Seconds),
+    labels: FUNCTION,
+    help: "Time that an invocation waited for a place to run in.",
+};
+pub(super) const IN_FLIGHT: Family = Family {
+    name: "mu_invocations_in_flight",
+    kind: MetricType::Gauge,
+    unit: None,
+    labels: FUNCTION,
+    help: "Invocations that run or wait at the moment.",
+};
+pub(super) const INSTRUCTIONS: Family = Family {
+    name: "mu_instructions",
+    kind: MetricType::Counter,
+    unit: None,
+    labels: FUNCTION,
+    help: "WebAssembly instructions that were executed.",
+};
+pub(super) const RECEIVED: Family = Family {
+    name: "mu_received",
+    kind: MetricType::Counter,
+    unit: Some(Unit::Bytes),
+    labels: FUNCTION,
+    help: "Bytes of paths, queries, headers and bodies that clients sent.",
+};
+pub(super) const SENT: Family = Family {
+    name: "mu_sent",
+    kind: MetricType::Counter,
+    unit: Some(Unit::Bytes),
+    labels: FUNCTION,
+    help: "Bytes of headers and bodies that were sent to clients.",
+};
+pub(super) const DATABASE_OPERATIONS: Family = Family {
+    name: "mu_database_operations",
+    kind: MetricType::Counter,
+    unit: None,
+    labels: FUNCTION_OPERATION,
+    help: "Keys of tables that were read or written; an atomic write counts twice.",
+};
+pub(super) const STORAGE_OPERATIONS: Family = Family {
+    name: "mu_storage_operations",
+    kind: MetricType::Counter,
+    unit: None,
+    labels: FUNCTION_OPERATION,
+    help: "Objects of boxes that were read or written.",
+};
+pub(super) const STORAGE_TRANSFER: Family = Family {
+    name: "mu_storage_transfer",
+    kind: MetricType::Counter,
+    unit: Some(Unit::Bytes),
+    labels: FUNCTION_OPERATION,
+    help: "Bytes of objects that were read or written.",
+};
+pub(super) const LIMIT_HITS: Family = Family {
+    name: "mu_limit_hits",
+    kind: MetricType::Counter,
+    unit: None,
+    labels: &["limit"],
+    help: "How often something was refused, cut or ended because of a limit.",
+};
+pub(super) const LOG_LINES_DROPPED: Family = Family {
+    name: "mu_log_lines_dropped",
+    kind: MetricType::Counter,
+    unit: None,
+    labels: &["reason"],
+    help: "Lines of functions' logs that are kept nowhere.",
+};
+pub(super) const BUILD: Family =
+    Family { name: "mu_build", kind: MetricType::Info, unit: None, labels: &["version"], help: "The program." };
+pub(super) const PROCESS_CPU: Family = Family {
+    name: "process_cpu",
+    kind: MetricType::Counter,
+    unit: Some(Unit::Seconds),
+    labels: &[],
+    help: "Time on processors, in the kernel and outside of it.",
+};
+pub(super) const PROCESS_RESIDENT: Family = Family {
+    name: "process_resident_memory",
+    kind: MetricType::Gauge,
+    unit: Some(Unit::Bytes),
+    labels: &[],
+    help: "Memory that the process has in use.",
+};
+pub(super) const PROCESS_OPEN_FILES: Family = Family {
+    name: "process_open_fds",
+    kind: MetricType::Gauge,
+    unit: None,
+    labels: &[],
+    help: "Open files and connections.",
+};
+pub(super) const PROCESS_OPEN_FILES_MAX: Family = Family {
+    name: "process_max_fds",
+    kind: MetricType::Gauge,
+    unit: None,
+    labels: &[],
+    help: "The most files and connections that the process may have open.",
+};
+pub(super) const PROCESS_THREADS: Family = Family {
+    name: "process_threads",
+    kind: MetricType::Gauge,
+    unit: None,
+    labels: &[],
+    help: "Threads of the process.",
+};
+pub(super) const PROCESS_START: Family = Family {
+    name: "process_start_time",
+    kind: MetricType::Gauge,
+    unit: Some(Unit::Seconds),
+    labels: &[],
+    help: "When the process started, in seconds since 1970.",
+};
+
+/// The metrics in the order of the text, by what they are about.
+pub(super) const TABLE: [(&str, &[&Family]); 3] = [
+    (
+        "Functions",
+        &[
+            &INVOCATIONS,
+            &DURATION,
+            &WAIT,
+            &IN_FLIGHT,
+            &INSTRUCTIONS,
+            &RECEIVED,
+            &SENT,
+            &DATABASE_OPERATIONS,
+            &STORAGE_OPERATIONS,
+            &STORAGE_TRANSFER,
+        ],
+    ),
+    ("The node", &[&LIMIT_HITS, &LOG_LINES_DROPPED, &BUILD]),
+    (
+        "The process",
+        &[
+            &PROCESS_CPU,
+            &PROCESS_RESIDENT,
+            &PROCESS_OPEN_FILES,
+            &PROCESS_OPEN_FILES_MAX,
+            &PROCESS_THREADS,
+            &PROCESS_START,
+        ],
+    ),
+];
+
+impl Family {
+    /// The name as queries use it, without what a histogram's parts add.
+    pub(super) fn full_name(&self) -> String {
+        let unit = self.unit.as_ref().map(|unit| format!("_{}", unit.as_str())).unwrap_or_default();
+        let end = match self.kind {
+            MetricType::Counter => "_total",
+            MetricType::Info => "_info",
+            MetricType::Gauge | MetricType::Histogram | MetricType::Unknown => "",
+        };
+        format!("{}{unit}{end}", self.name)
+    }
+}
