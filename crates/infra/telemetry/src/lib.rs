@@ -9,4 +9,4 @@ mod record;
 
 pub use invocation_log::InvocationLog;
 pub use node_log::init_node_log;
-pub use record::{Level, LogRecord, LogSink, LogSource};
+pub use record::{InvalidLevel, Level, LogRecord, LogSink, LogSource, StackId};

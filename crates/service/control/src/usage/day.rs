@@ -109,7 +109,8 @@ mod tests {
             let day = Day::from_number(number);
             assert_eq!(day.to_string().parse(), Ok(day));
         }
-        for bad in ["", "1969-12-31", "2026-02-30", "2026-13-01", "2026-00-01", "2026-01-00", "2026-1-1", "10000-01-01"] {
+        for bad in ["", "1969-12-31", "2026-02-30", "2026-13-01", "2026-00-01", "2026-01-00", "2026-1-1", "10000-01-01"]
+        {
             assert_eq!(bad.parse::<Day>(), Err(ParseDayError), "{bad}");
         }
     }

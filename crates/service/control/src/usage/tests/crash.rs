@@ -109,8 +109,8 @@ impl Journal for FatedJournal {
     fn append(&self, record: &[u8]) -> Result<(), JournalError> {
         let step = self.1.step();
         // A journal promises that what it refused is not there; only a crash may take away the answer.
-        let happens = matches!(step, Step::Succeeds)
-            || matches!(step, Step::FailsAfter) && self.1.then == Then::NothingWorks;
+        let happens =
+            matches!(step, Step::Succeeds) || matches!(step, Step::FailsAfter) && self.1.then == Then::NothingWorks;
         if happens {
             self.0.append(record)?;
             let (_, counts) = decode(record).unwrap();
