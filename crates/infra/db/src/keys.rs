@@ -29,11 +29,24 @@
 //! | `44` verified host | `44 01` `00`, host (last part) | version, JSON |
 //! | · claim of a host | `44 01` `01`, stack (32 bytes), host (last part) | version, JSON |
 //! | · how many claims | `44 01` `02`, stack (32 bytes) | version, number (4 bytes) |
+//! | `40` secrets of a stack | `40 01` stack (32 bytes), `00` | version, count, sealed keys |
+//! | | `40 01` stack (32 bytes), `01`, name (last part) | version, the secret's versions |
+//! | | `40 01` stack (32 bytes), `02`, name, version (8 bytes) | version, number of the key, sealed value |
+//! | `46` quota | `46 01`, `01`, principal of a client (last part) | version, limits |
+//! | | `46 01`, `02`, stack (32 bytes) | version, limits |
+//! | `48` log line | `48 01` stack (32 bytes), function, time (8 bytes), number of the line (8 bytes) | version, the line |
+//! | `49` state of the logs | `49 01`, `00` | number of the next line |
+//! | | `49 01`, `01`, stack (32 bytes) | bytes of stored lines |
+//! | `50` usage counters | `50 01`, `00`, stack (32 bytes), function or nothing (last part) | version, counters in all |
+//! | | `50 01`, `01`, stack (32 bytes), day (4 bytes), function or nothing (last part) | version, counters of the day |
+//! | | `50 01`, `02`, day (4 bytes), stack (32 bytes) | version, counters of the day, all functions |
+//! | `51` usage journal | `51 01` journal (16 bytes) | version, position up to which it is counted |
 //!
 //! Numbers are big-endian.
 
 pub mod access;
 pub mod catalog;
+pub mod records;
 
 use bytes::{BufMut, Bytes, BytesMut};
 

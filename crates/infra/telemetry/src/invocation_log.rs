@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use mu_env::{Env, InvocationId};
 
-use crate::{Level, LogRecord, LogSink, LogSource};
+use crate::{Level, LogRecord, LogSink, LogSource, StackId};
 
 /// What a line counts besides its text, in bytes: time, ids and names go with it, so that even empty lines fill a log.
 const LINE_BYTES: usize = 64;
@@ -17,6 +17,7 @@ pub struct InvocationLog {
     env: Env,
     sink: Arc<dyn LogSink>,
     invocation: InvocationId,
+    stack_id: StackId,
     stack: Arc<str>,
     function: Arc<str>,
     limit_bytes: usize,
@@ -25,19 +26,20 @@ pub struct InvocationLog {
 }
 
 impl InvocationLog {
-    /// A log for `invocation` of `function` in `stack`; at most `limit_bytes` reach `sink`, where each line
+    /// A log for `invocation` of `function` in the stack with this id and name; at most `limit_bytes` reach `sink`, where each line
     /// counts 64 bytes and its text.
     #[must_use]
     pub fn new(
         env: Env,
         sink: Arc<dyn LogSink>,
         invocation: InvocationId,
+        stack_id: StackId,
         stack: Arc<str>,
         function: Arc<str>,
         limit_bytes: usize,
     ) -> Self {
         let (written_bytes, is_cut) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Self { env, sink, invocation, stack, function, limit_bytes, written_bytes, is_cut }
+        Self { env, sink, invocation, stack_id, stack, function, limit_bytes, written_bytes, is_cut }
     }
 
     /// Writes a line of the guest. Past the limit the line is dropped, and the first one dropped leaves a notice.
@@ -61,6 +63,7 @@ impl InvocationLog {
         self.sink.write(LogRecord {
             time: self.env.now(),
             invocation: self.invocation,
+            stack_id: self.stack_id,
             stack: Arc::clone(&self.stack),
             function: Arc::clone(&self.function),
             level,
@@ -101,7 +104,7 @@ mod tests {
             let env = Env::simulated(1, Timestamp::from_micros(0));
             let kept = Arc::new(Kept::default());
             let (id, sink) = (env.new_invocation_id(), Arc::clone(&kept) as Arc<dyn LogSink>);
-            let log = InvocationLog::new(env, sink, id, "s".into(), "f".into(), limit_bytes);
+            let log = InvocationLog::new(env, sink, id, [1; 32], "s".into(), "f".into(), limit_bytes);
             for _ in 0..1000 {
                 log.write(LogSource::Function, Level::Info, line.to_owned());
             }

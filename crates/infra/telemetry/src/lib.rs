@@ -17,4 +17,4 @@ pub use metrics::{
     MetricsParams, Outcome, metrics_reference,
 };
 pub use node_log::{LogFilter, LogFormat, NodeLog, ParseLogFilterError, init_node_log};
-pub use record::{Level, LogRecord, LogSink, LogSource};
+pub use record::{InvalidLevel, Level, LogRecord, LogSink, LogSource, StackId};

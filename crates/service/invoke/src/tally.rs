@@ -75,6 +75,7 @@ impl Tally {
             self.invoker.env().clone(),
             Arc::clone(self.invoker.logs()),
             self.id,
+            *self.deployment().id().key(),
             Arc::clone(self.deployment().name()),
             Arc::clone(&self.function().name),
             limit_bytes,

@@ -91,6 +91,7 @@ mod tests {
         Entry::Log(Box::new(LogRecord {
             time: env.now(),
             invocation: env.new_invocation_id(),
+            stack_id: [1; 32],
             stack: "test".into(),
             function: function.into(),
             level: Level::Info,
