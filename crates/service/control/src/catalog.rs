@@ -24,6 +24,7 @@ mod create;
 mod delete;
 mod diff;
 mod error;
+mod finish;
 mod idempotency;
 pub mod limits;
 mod list;

@@ -178,7 +178,6 @@ impl Idempotency {
     ///
     /// # Errors
     /// [`IdempotencyError::Lost`], [`IdempotencyError::Record`].
-    #[expect(clippy::needless_pass_by_value, reason = "there is nothing to do with the ticket after this")]
     pub async fn abandon(&self, ticket: Ticket) -> Result<(), IdempotencyError> {
         self.replace(&ticket, None).await
     }

@@ -7,15 +7,13 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use mu_db::{Batch, KeyRange, Order, Outcome, Scan, ScanLimit, Select, keys};
 use mu_env::Timestamp;
-use mu_storage::{AppendError, BlobWriter, UploadId};
+use mu_storage::{AppendError, UploadId};
 use serde::{Deserialize, Serialize};
 
 use super::ArtifactHash;
-use super::artifacts::{
-    ArtifactError, ArtifactInfo, ArtifactRecord, Artifacts, PIECE_BYTES, blob_key, held, read_artifact,
-};
+use super::artifacts::{ArtifactError, Artifacts};
 use super::limits::{ATTEMPTS_MAX, OPEN_UPLOADS_MAX, PRINCIPAL_BYTES_MAX, UPLOAD_AGE_MAX};
-use super::stored::{self, Stored, encode, encode_bytes, micros, text};
+use super::stored::{self, Stored, encode, micros, text};
 
 /// Bytes of a stream that are gathered before they are appended: what goes to the disk at once.
 pub const GATHERED_BYTES: usize = 256 * 1024;
@@ -142,40 +140,6 @@ impl Artifacts {
         appended
     }
 
-    /// Ends an upload: checks the hash of the whole, and keeps it as an artifact that this principal may deploy. After an
-    /// interruption, [`Artifacts::missing`] tells whether an upload that is not open any more had been ended.
-    ///
-    /// # Errors
-    /// [`ArtifactError::Incomplete`], [`ArtifactError::OtherHash`] (the upload is gone then),
-    /// [`ArtifactError::UnknownUpload`], [`ArtifactError::Record`], [`ArtifactError::Blobs`].
-    pub async fn finish_upload(&self, principal: &str, id: UploadId) -> Result<ArtifactInfo, ArtifactError> {
-        let upload = self.open_upload(principal, id).await?;
-        let (hash, length) = (upload.value.hash, self.uploads.length(id).await?);
-        if let Some(expected) = upload.value.size_bytes.filter(|expected| *expected != length) {
-            return Err(ArtifactError::Incomplete { length, expected });
-        }
-        for _ in 0..ATTEMPTS_MAX {
-            let is_there = read_artifact(&*self.kv, &hash).await?.is_some_and(|artifact| !artifact.value.condemned);
-            let own_blob = if is_there { OwnBlob::NotNeeded } else { OwnBlob::Written };
-            let Some(actual) = self.check(id, &hash, length, own_blob).await? else {
-                return self.ended_already(principal, id, &hash).await;
-            };
-            if actual != hash {
-                self.cancel_upload(principal, id).await?;
-                return Err(ArtifactError::OtherHash { expected: hash, actual });
-            }
-            match self.enter(principal, &upload, length, own_blob).await? {
-                Entered::Done => {
-                    self.uploads.discard(id).await?;
-                    return Ok(ArtifactInfo { hash, size_bytes: length });
-                }
-                Entered::BlobNeeded => {}
-                Entered::UploadGone => return self.ended_already(principal, id, &hash).await,
-            }
-        }
-        Err(ArtifactError::Contended { hash })
-    }
-
     /// Gives an upload up. One that is not open is no error.
     ///
     /// # Errors
@@ -222,99 +186,6 @@ impl Artifacts {
         }
     }
 
-    /// The hash of what has arrived; `None` when that is not there any more, because someone else ends the upload at the
-    /// same time. With a blob to write, what has the right hash is copied to it on the way.
-    async fn check(
-        &self,
-        id: UploadId,
-        hash: &ArtifactHash,
-        length: u64,
-        own_blob: OwnBlob,
-    ) -> Result<Option<ArtifactHash>, ArtifactError> {
-        let mut blob: Option<Box<dyn BlobWriter>> = match own_blob {
-            OwnBlob::Written => Some(self.blobs.create(&blob_key(hash, id)).await?),
-            OwnBlob::NotNeeded => None,
-        };
-        let mut hasher = blake3::Hasher::new();
-        let mut offset = 0;
-        while offset < length {
-            let piece = self.uploads.read(id, offset, PIECE_BYTES).await?;
-            if piece.is_empty() {
-                return Ok(None);
-            }
-            hasher.update(&piece);
-            offset += piece.len() as u64;
-            if let Some(blob) = &mut blob {
-                blob.write(piece).await?;
-            }
-        }
-        let actual = ArtifactHash::from_bytes(*hasher.finalize().as_bytes());
-        // Dropping it leaves no trace.
-        if let Some(blob) = blob.filter(|_| actual == *hash) {
-            blob.finish().await?;
-        }
-        Ok(Some(actual))
-    }
-
-    /// Makes a checked upload an artifact.
-    async fn enter(
-        &self,
-        principal: &str,
-        upload: &Stored<UploadRecord>,
-        size_bytes: u64,
-        own_blob: OwnBlob,
-    ) -> Result<Entered, ArtifactError> {
-        let UploadRecord { id, hash, .. } = upload.value;
-        let key = keys::catalog::artifact(hash.as_bytes());
-        let slot = keys::catalog::upload(principal, slot_of(id));
-        for _ in 0..ATTEMPTS_MAX {
-            let now = self.env.now();
-            let old = read_artifact(&*self.kv, &hash).await?;
-            let record = match old.as_ref().map(|old| &old.value) {
-                Some(old) if !old.condemned => old.touched(now),
-                _ if own_blob == OwnBlob::NotNeeded => return Ok(Entered::BlobNeeded),
-                condemned => {
-                    if let Some(condemned) = condemned.filter(|condemned| condemned.blob != id) {
-                        // Nobody will know of its blob any more.
-                        self.blobs.delete(&blob_key(&hash, condemned.blob)).await?;
-                    }
-                    let revision = condemned.map_or(0, |condemned| condemned.revision) + 1;
-                    ArtifactRecord { size_bytes, blob: id, touched: now, revision, condemned: false }
-                }
-            };
-            let batch = Batch::new().expect_value(slot.clone(), upload.raw()).delete(slot.clone());
-            let batch = batch.expect(key.clone(), old.map(|old| old.raw())).put(key.clone(), encode(&record));
-            let uploader = keys::catalog::artifact_uploader(hash.as_bytes(), principal);
-            match self.kv.commit(batch.put(uploader, encode_bytes(b""))).await? {
-                Outcome::Committed => {
-                    if own_blob == OwnBlob::Written && record.blob != id {
-                        // Someone else has stored the same meanwhile.
-                        self.blobs.delete(&blob_key(&hash, id)).await?;
-                    }
-                    return Ok(Entered::Done);
-                }
-                Outcome::Conflict(conflict) if conflict.key == slot => return Ok(Entered::UploadGone),
-                Outcome::Conflict(_) => {}
-            }
-        }
-        Err(ArtifactError::Contended { hash })
-    }
-
-    /// The upload was ended, cancelled or given up while it was checked.
-    async fn ended_already(
-        &self,
-        principal: &str,
-        id: UploadId,
-        hash: &ArtifactHash,
-    ) -> Result<ArtifactInfo, ArtifactError> {
-        let artifact = held(&*self.kv, hash, None, principal).await?.map(|artifact| artifact.value);
-        if artifact.as_ref().is_none_or(|artifact| artifact.blob != id) {
-            self.blobs.delete(&blob_key(hash, id)).await?;
-        }
-        let artifact = artifact.ok_or(ArtifactError::UnknownUpload { id })?;
-        Ok(ArtifactInfo { hash: *hash, size_bytes: artifact.size_bytes })
-    }
-
     async fn shown(&self, upload: &UploadRecord) -> Result<Upload, ArtifactError> {
         Ok(Upload {
             id: upload.id,
@@ -326,7 +197,11 @@ impl Artifacts {
         })
     }
 
-    async fn open_upload(&self, principal: &str, id: UploadId) -> Result<Stored<UploadRecord>, ArtifactError> {
+    pub(super) async fn open_upload(
+        &self,
+        principal: &str,
+        id: UploadId,
+    ) -> Result<Stored<UploadRecord>, ArtifactError> {
         let upload = self.read_upload(principal, id).await?;
         let now = self.env.now();
         upload.filter(|upload| upload.value.expires > now).ok_or(ArtifactError::UnknownUpload { id })
@@ -361,22 +236,8 @@ impl Artifacts {
     }
 }
 
-/// Whether an upload becomes a blob, or the artifact has one already.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum OwnBlob {
-    Written,
-    NotNeeded,
-}
-
-/// What became of a checked upload.
-enum Entered {
-    Done,
-    /// The artifact was collected while the upload was checked, and is not there any more.
-    BlobNeeded,
-    UploadGone,
-}
-
-fn slot_of(id: UploadId) -> u8 {
+/// The slot that an upload is in.
+pub(super) fn slot_of(id: UploadId) -> u8 {
     id.as_bytes()[0]
 }
 

@@ -39,7 +39,7 @@ impl LatencyHistogram {
     pub fn bucket(latency: Duration) -> usize {
         let micros = latency.as_micros().min((1 << BITS) - 1);
         let micros = u32::try_from(micros).expect("it was bounded to fewer bits");
-        if micros < SUB_BUCKETS as u32 {
+        if micros < 1 << SUB_BITS {
             return micros as usize;
         }
         let shift = micros.ilog2() - SUB_BITS;

@@ -115,6 +115,7 @@ fn of_box(storage: &StorageBox) -> Fields {
     fields
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "callers hand over texts and references alike")]
 fn put(fields: &mut Fields, name: &str, value: impl ToString) {
     fields.insert(name.to_owned(), value.to_string());
 }

@@ -121,7 +121,7 @@ async fn a_deleted_stack_is_gone() {
     let tombstone = world.catalog.delete(&id, DataFate::Remove, OTHER).await.unwrap();
     let expected = StackState::Deleting { data: DataFate::Remove, since: world.env.now(), by: OTHER.into() };
     assert_eq!(tombstone.state, expected);
-    assert_eq!(world.catalog.pending_deletions().await.unwrap(), [tombstone.clone()]);
+    assert_eq!(world.catalog.pending_deletions().await.unwrap(), std::slice::from_ref(&tombstone));
     assert_eq!(world.catalog.delete(&id, DataFate::Keep, OWNER).await.unwrap(), tombstone, "data are not saved now");
     let is_deleted = |error: CatalogError| matches!(error, CatalogError::Deleted { data_kept: false, .. });
     assert!(is_deleted(world.catalog.create(new_stack("shop", OWNER)).await.unwrap_err()));
