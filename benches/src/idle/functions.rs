@@ -63,7 +63,7 @@ impl Functions {
         });
         let artifacts = artifacts.collect();
         let id = StackId::new(*ContentHash::of(&stack.to_be_bytes()).as_bytes());
-        DeployParams { id, stack: manifest.local_stack(&Env::new()).expect("there are no variables"), artifacts }
+        DeployParams { id, version: 1, owner: None, stack: manifest.local_stack(&Env::new()).expect("there are no variables"), artifacts }
     }
 
     /// Where a function is served.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use mu_db::{MuDb, RedbKv, RedbOptions};
 use mu_env::{Env, InvocationId};
 use mu_gateway::Gateway;
-use mu_invoke::{Cause, DeployError, DeployParams, Deployment, InvokeError, Invoker, Parts, ReceiptSink, Totals};
+use mu_invoke::{Cause, DeployError, DeployParams, Deployment, InvokeError, Invoker, Parts, Ports, ReceiptSink, Totals};
 use mu_runtime::{HttpClient, Request, Response, WasmConfig, WasmEngine};
 use mu_stack::{HandlerRef, StackId};
 use mu_storage::{Boxes, FsBlobs, RootKey};
@@ -73,6 +73,7 @@ impl Node {
             boxes: Arc::new(Boxes::open(Arc::new(blobs), key, &env)),
             logs: sinks.logs,
             receipts: sinks.receipts,
+            ports: Ports::default(),
             config: config.invoke,
         }));
         Ok(Self { env, kv, invoker, config })
@@ -122,7 +123,7 @@ impl Node {
     /// What a stack has used since the node started.
     #[must_use]
     pub fn totals(&self, stack: &StackId) -> Totals {
-        self.invoker.deployments().deployment(stack).map(|deployment| deployment.meter().totals()).unwrap_or_default()
+        self.invoker.deployments().meter_of(stack).map(|meter| meter.totals()).unwrap_or_default()
     }
 
     /// Accepts nothing new, waits for what is under way for as long as the gateway's configuration allows, and closes

@@ -21,6 +21,8 @@ use crate::meter::Meter;
 /// the form in which it is needed.
 pub struct Deployment {
     id: StackId,
+    version: u64,
+    owner: Option<Arc<str>>,
     name: Arc<str>,
     stack: Stack,
     functions: Vec<DeployedFunction>,
@@ -91,6 +93,8 @@ impl Deployment {
     /// Puts a stack and its loaded programs together; `programs` are in the order of the stack's functions.
     pub(crate) fn new(
         id: StackId,
+        version: u64,
+        owner: Option<Arc<str>>,
         stack: Stack,
         programs: Vec<Arc<dyn Program>>,
         meter: Arc<Meter>,
@@ -124,6 +128,8 @@ impl Deployment {
         let public_boxes = stack.boxes().filter(|storage| storage.public && !storage.delete);
         Self {
             id,
+            version,
+            owner,
             name: stack.name().as_str().into(),
             functions,
             gateways: gateways.collect(),
@@ -144,6 +150,18 @@ impl Deployment {
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// Which version of the stack this is.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Whose stack it is, if that is known.
+    #[must_use]
+    pub fn owner(&self) -> Option<&Arc<str>> {
+        self.owner.as_ref()
     }
 
     /// The stack.
@@ -207,7 +225,7 @@ impl Deployment {
 
 impl fmt::Debug for Deployment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Deployment").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Deployment").field("id", &self.id).field("version", &self.version).finish_non_exhaustive()
     }
 }
 

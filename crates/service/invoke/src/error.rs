@@ -116,6 +116,14 @@ pub mod code {
     pub const QUEUE_TIMED_OUT: &str = "queue_timed_out";
     /// The node has no room for another instance.
     pub const NO_ROOM: &str = "no_room";
+    /// The stack, or its owner, has more invocations in a second than it may have.
+    pub const RATE_LIMITED: &str = "rate_limited";
+    /// The stack, or its owner, has as many invocations at once as it may have.
+    pub const TOO_MANY_CALLS: &str = "too_many_calls";
+    /// The stack, or its owner, has used its instructions of the day.
+    pub const INSTRUCTIONS_USED_UP: &str = "instructions_used_up";
+    /// The stack is dormant and could not be loaded now.
+    pub const NOT_LOADED: &str = "not_loaded";
     /// The function's code could not be loaded again.
     pub const LOAD_FAILED: &str = "load_failed";
     /// The node is at fault.

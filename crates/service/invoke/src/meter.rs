@@ -19,6 +19,8 @@ pub struct Totals {
     pub failures: u64,
     /// Invocations refused because there was no room.
     pub rejections: u64,
+    /// Invocations refused because the stack, or its owner, had used what it may.
+    pub refusals: u64,
     /// What the invocations used, and the traffic of the stack's gateways: requests that matched a handler or an
     /// object, and the bytes of path, query, headers and bodies of those requests and their responses.
     pub usage: Usage,
@@ -48,6 +50,7 @@ impl Meter {
                 totals.failures += 1;
             }
             Verdict::Rejected(_) => totals.rejections += 1,
+            Verdict::Refused(_) => totals.refusals += 1,
         }
         totals.usage = totals.usage.saturating_add(&receipt.usage);
         totals.memory_bytes_max = totals.memory_bytes_max.max(receipt.memory_bytes_max);

@@ -64,7 +64,7 @@ impl Version {
     }
 
     pub(crate) fn into_params(self) -> DeployParams {
-        DeployParams { id: self.id, stack: self.stack, artifacts: self.artifacts }
+        DeployParams { id: self.id, version: 1, owner: None, stack: self.stack, artifacts: self.artifacts }
     }
 }
 
