@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::failure::AFTER_HELP;
-use crate::{build, completions, doctor, init, invoke, run};
+use crate::{build, completions, config, doctor, init, invoke, run, serve};
 
 /// A serverless cloud in one binary: run functions, tables, boxes and HTTP routes on your machine.
 #[derive(Parser, Debug)]
@@ -19,6 +19,8 @@ pub(crate) enum Command {
     Build(build::Arguments),
     Run(run::Arguments),
     Invoke(invoke::Arguments),
+    Serve(serve::Arguments),
+    Config(config::Arguments),
     /// Print the JSON Schema of mu.yaml
     ///
     /// Editors use it to complete and check the manifest as you type.

@@ -3,6 +3,7 @@
 mod build;
 mod cli;
 mod completions;
+mod config;
 mod doctor;
 mod failure;
 mod file;
@@ -15,6 +16,8 @@ mod report;
 mod run;
 mod schema;
 mod sdk;
+mod serve;
+mod signals;
 mod terminal;
 
 use std::io::Write as _;
@@ -31,12 +34,16 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
-    mu_telemetry::init_node_log();
+    if !matches!(command, Command::Serve(_)) {
+        mu_telemetry::init_node_log();
+    }
     let result = match command {
         Command::Init(arguments) => init::run(&arguments),
         Command::Build(arguments) => build::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Invoke(arguments) => invoke::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Config(arguments) => config::run(&arguments),
         Command::Schema => schema::run(),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -12,7 +12,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::build::Tell;
 use crate::failure::{Cause, Failure};
@@ -24,6 +23,7 @@ use crate::run::door::Door;
 use crate::run::follow::Session;
 pub(crate) use crate::run::overrides::{PREFIX as OVERRIDE_PREFIX, overrides};
 pub(crate) use crate::run::version::Version;
+use crate::signals::Signals;
 use crate::terminal;
 
 /// Where `mu run` listens unless told otherwise.
@@ -102,24 +102,4 @@ async fn serve(arguments: &Arguments, project: Project, version: Version) -> Res
     announce::totals(&node.totals(&session.stack_id()), &reporter);
     reporter.finish();
     Ok(())
-}
-
-/// What asks the process to end.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self, Failure> {
-        let listen = |kind| signal(kind).map_err(|e| Failure::from_error(Cause::Failed, "listening for signals", &e));
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
-    }
-
-    async fn received(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }

@@ -5,6 +5,7 @@ mod error;
 mod node;
 pub mod operations;
 mod receipt_metrics;
+pub mod server;
 pub mod settings;
 
 pub use config::NodeConfig;

@@ -150,7 +150,7 @@ impl Node {
 }
 
 /// Makes a directory, and those above it, that only its owner can enter. One that is there stays as it is.
-fn create_private_dir(path: &Path) -> Result<(), StartError> {
+pub(crate) fn create_private_dir(path: &Path) -> Result<(), StartError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|source| StartError::Directory { path: path.to_owned(), source })
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::cors::Cors;
-use crate::env::Env;
+use crate::env::{Env, EnvError};
 use crate::instructions::Instructions;
 use crate::limits::{CONCURRENCY_DEFAULT, INSTRUCTIONS_DEFAULT, MEMORY_DEFAULT, TIMEOUT_DEFAULT};
 use crate::name::{BinaryId, BoxName, FunctionName, GatewayName, StackName, TableName};
@@ -147,6 +147,19 @@ impl Stack {
             }
         }
         self
+    }
+
+    /// The same stack whose functions have these environment variables too, unless they set them themselves.
+    ///
+    /// # Errors
+    /// When a function has too many, or they are too large together.
+    pub fn with_environment(mut self, variables: &Env) -> Result<Self, EnvError> {
+        for service in &mut self.services {
+            if let Service::Function(function) = service {
+                function.env = variables.overlaid(&function.env)?;
+            }
+        }
+        Ok(self)
     }
 
     /// Its name.

@@ -10,8 +10,8 @@ mod error;
 pub(crate) mod front;
 mod input;
 mod page;
-mod rates;
 mod time;
+mod upkeep;
 mod v1;
 
 use std::sync::Arc;
@@ -27,12 +27,12 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::access::{Access, Action};
 use crate::audit::Audit;
 use crate::catalog::{Artifacts, Catalog, DataFate, Idempotency, RoutingRecord, StackRecord};
-use crate::domains::Domains;
+use crate::logs::LogStore;
 use crate::region::Region;
+use crate::usage::UsageLedger;
 use error::{ApiError, shown};
 use front::Caller;
 pub use front::PeerAddress;
-use rates::Rates;
 
 /// What an operator sets about the management API.
 #[derive(Clone, Debug)]
@@ -41,8 +41,6 @@ pub struct ApiSettings {
     pub gateway_url: String,
     /// Largest body of a request, in bytes.
     pub request_bytes_max: usize,
-    /// Requests per second of one client.
-    pub requests_per_second: u32,
 }
 
 /// Everything that the management API works on.
@@ -60,13 +58,14 @@ pub struct Control {
     pub artifacts: Artifacts,
     /// Requests that were sent before.
     pub idempotency: Idempotency,
-    /// Hosts of stacks.
-    pub domains: Domains,
+    /// What functions have logged.
+    pub logs: Arc<LogStore>,
+    /// What stacks have used.
+    pub usage: Arc<UsageLedger>,
     /// What runs the stacks.
     pub region: Arc<dyn Region>,
     /// What an operator sets.
     pub settings: ApiSettings,
-    pub(crate) rates: Rates,
 }
 
 impl Control {
@@ -92,7 +91,7 @@ impl Control {
     /// Carries a deletion out that was begun.
     async fn finish_deletion(&self, stack: &StackRecord, data: DataFate) -> Result<(), ApiError> {
         self.region.remove(&stack.id, data).await?;
-        self.domains.release_all(&stack.id).await?;
+        self.logs.delete_stack(stack.id);
         if data == DataFate::Remove {
             self.access.grants().forget_stack(&stack.id).await?;
         }

@@ -3,8 +3,9 @@
 use super::error::{ApiError, Kind};
 use crate::access::{AccessError, AccessErrorKind};
 use crate::catalog::{ArtifactError, CatalogError, IdempotencyError};
-use crate::domains::DomainError;
+use crate::logs::LogError;
 use crate::region::RegionError;
+use crate::usage::UsageError;
 
 impl From<AccessError> for ApiError {
     fn from(error: AccessError) -> Self {
@@ -88,18 +89,22 @@ impl From<IdempotencyError> for ApiError {
     }
 }
 
-impl From<DomainError> for ApiError {
-    fn from(error: DomainError) -> Self {
-        use DomainError as E;
-        let message = error.to_string();
-        match error {
-            E::Record(error) => Self::internal(&error),
-            E::Catalog(error) => error.into(),
-            E::UnknownDomain { .. } => Self::not_found(message).code("unknown_domain"),
-            E::Taken { .. } => Self::conflict(message).code("host_taken"),
-            E::Unproven { .. } => Self::conflict(message).code("not_proven"),
-            E::TooMany { .. } => Self::new(Kind::Exhausted, message),
-            E::Contended { .. } => Self::conflict(message),
+impl From<LogError> for ApiError {
+    fn from(error: LogError) -> Self {
+        use LogError as E;
+        match &error {
+            E::Kv(_) | E::UnreadableRecord => Self::internal(&error),
+            E::TooManyFunctions { .. } | E::TextTooLong { .. } => Self::invalid(error.to_string()),
+            E::TooManyFollowers { .. } => Self::new(Kind::Exhausted, error.to_string()),
+        }
+    }
+}
+
+impl From<UsageError> for ApiError {
+    fn from(error: UsageError) -> Self {
+        match &error {
+            UsageError::TooManyDays { .. } => Self::invalid(error.to_string()),
+            _ => Self::internal(&error),
         }
     }
 }

@@ -121,7 +121,6 @@ async fn admit(
 ) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
     let who = control.access.authenticate(&RequestHead::from(&parts)).await?;
-    control.rates.admit(&who)?;
     let content = read_body(body, control.settings.request_bytes_max).await?;
     if let Some(expected) = who.body {
         check_body(expected, &content)?;

@@ -3,14 +3,15 @@
 mod artifacts;
 mod audit;
 mod config;
-mod domains;
 mod grants;
 mod invoke;
+mod logs;
 mod members;
 mod node;
 mod routing;
 mod stacks;
 mod tokens;
+mod usage;
 mod versions;
 
 use std::sync::Arc;
@@ -37,7 +38,8 @@ pub(super) fn router() -> OpenApiRouter<Arc<Control>> {
         routing::router(),
         config::router(),
         grants::router(),
-        domains::router(),
+        logs::router(),
+        usage::router(),
         audit::router(),
         invoke::router(),
     ]
