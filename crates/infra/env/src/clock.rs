@@ -1,6 +1,7 @@
 //! Wall-clock time that can be simulated.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
@@ -90,9 +91,16 @@ impl fmt::Display for Timestamp {
 }
 
 /// A text is no time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a time is written as 2026-11-21T17:35:38.123Z, in UTC, or as a day")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseTimestampError;
+
+impl fmt::Display for ParseTimestampError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time is written as 2026-11-21T17:35:38.123Z, in UTC, or as a day")
+    }
+}
+
+impl std::error::Error for ParseTimestampError {}
 
 /// Reads RFC 3339 in UTC, with or without a fraction of the second, or a day, which stands for its first moment.
 impl FromStr for Timestamp {

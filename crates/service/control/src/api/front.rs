@@ -141,7 +141,8 @@ async fn admit(
     let begun = begun.by_request(from.map(|ip| ip.to_string()).unwrap_or_default(), request_id.to_string());
     control.audit.append(&begun).await?;
     let response = next.run(Request::from_parts(parts, Body::from(content))).await;
-    record(control, &caller, begun, &response).await?;
+    let outcome = outcome(&response);
+    record(control, &caller, begun, outcome).await?;
     match ticket {
         Some(ticket) => finish(control, ticket, response).await,
         None => Ok(response),
@@ -259,16 +260,9 @@ async fn record(
     control: &Control,
     caller: &Caller,
     begun: AuditRecord,
-    response: &Response,
+    outcome: AuditOutcome,
 ) -> Result<(), ApiError> {
     let notes = caller.notes();
-    let code = response.extensions().get::<Code>().map(|code| code.0.clone());
-    let code = code.unwrap_or_else(|| response.status().as_u16().to_string());
-    let outcome = match response.status() {
-        status if status.is_success() => AuditOutcome::Done,
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => AuditOutcome::Refused(code),
-        _ => AuditOutcome::Failed(code),
-    };
     let mut record = begun.with(outcome);
     if let Some(action) = notes.action {
         record = record.doing(action);
@@ -280,6 +274,17 @@ async fn record(
         record = record.to(target);
     }
     Ok(control.audit.append(&record).await?)
+}
+
+/// What an answer says of how it went.
+fn outcome(response: &Response) -> AuditOutcome {
+    let code = response.extensions().get::<Code>().map(|code| code.0.clone());
+    let code = code.unwrap_or_else(|| response.status().as_u16().to_string());
+    match response.status() {
+        status if status.is_success() => AuditOutcome::Done,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => AuditOutcome::Refused(code),
+        _ => AuditOutcome::Failed(code),
+    }
 }
 
 /// The code of an answer that is an error; in the response's extensions.

@@ -1,7 +1,5 @@
 //! Points in time, as callers write them.
 
-use std::time::Duration;
-
 use mu_env::Timestamp;
 use mu_stack::HumanDuration;
 
@@ -10,7 +8,7 @@ use super::error::{ApiError, shown};
 /// Reads RFC 3339 in UTC (`2026-11-21T17:35:38.123Z`), a day (`2026-11-21`), or how long ago (`15m`).
 pub(crate) fn parse_time(text: &str, now: Timestamp) -> Result<Timestamp, ApiError> {
     if let Ok(ago) = text.parse::<HumanDuration>() {
-        let ago = u64::try_from(Duration::from(ago).as_micros()).unwrap_or(u64::MAX);
+        let ago = u64::try_from(ago.duration().as_micros()).unwrap_or(u64::MAX);
         return Ok(Timestamp::from_micros(now.as_micros().saturating_sub(ago)));
     }
     text.parse().map_err(|_| {

@@ -39,6 +39,7 @@ enum StoredCredentials {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum StoredOutcome {
+    Begun,
     Done,
     Refused(String),
     Failed(String),
@@ -60,6 +61,7 @@ pub(super) fn encode(record: &AuditRecord) -> Bytes {
         from: record.from.clone(),
         request_id: record.request_id.clone(),
         outcome: match record.outcome.clone() {
+            AuditOutcome::Begun => StoredOutcome::Begun,
             AuditOutcome::Done => StoredOutcome::Done,
             AuditOutcome::Refused(code) => StoredOutcome::Refused(code),
             AuditOutcome::Failed(code) => StoredOutcome::Failed(code),
@@ -85,6 +87,7 @@ pub(super) fn decode(id: AuditId, stored: &[u8]) -> Result<AuditRecord, AccessEr
         from: record.from,
         request_id: record.request_id,
         outcome: match record.outcome {
+            StoredOutcome::Begun => AuditOutcome::Begun,
             StoredOutcome::Done => AuditOutcome::Done,
             StoredOutcome::Refused(code) => AuditOutcome::Refused(code),
             StoredOutcome::Failed(code) => AuditOutcome::Failed(code),

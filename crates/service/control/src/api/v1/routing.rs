@@ -198,7 +198,7 @@ fn begin_rollout(
         ApiError::conflict("a rollout begins when one other version gets all requests: route to one first")
     })?;
     let config = config(auto).map_err(|e| ApiError::invalid(format!("`auto`: {e}")))?;
-    let rollout = Rollout::start(config, from, to, control.env.now());
+    let (rollout, _) = Rollout::start(config, from, to, control.env.now());
     let routing = Routing::split(to, rollout.percent(), from);
     Ok((routing, rollout))
 }
