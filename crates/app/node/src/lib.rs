@@ -6,4 +6,5 @@ mod node;
 
 pub use config::NodeConfig;
 pub use error::StartError;
+pub use mu_gateway::GatewayPorts;
 pub use node::{CallParams, Node, Sinks};
