@@ -27,6 +27,8 @@ pub(crate) enum Cause {
 pub(crate) const AFTER_HELP: &str = "\
 Environment:
   MU_FN_NAME         sets the variable NAME of every function, for mu run and mu invoke only
+  MU_SECRET_NAME     the secret NAME of functions that declare it, for mu run and mu invoke only;
+                     over what mu.secrets beside mu.yaml says
   MU_LOG             what the node says about itself on standard error, such as `info` or
                      `mu_gateway=debug,warn` [default: warn]
   MU_WASM_TOOLCHAIN  a folder whose bin/rustc builds for wasm32-wasip1, instead of the installed one

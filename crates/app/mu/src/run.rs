@@ -1,9 +1,11 @@
 //! `mu run`: a project, built, served and watched on this machine.
 
 mod announce;
+mod callers;
 mod door;
 mod follow;
 mod overrides;
+mod secrets;
 mod version;
 mod watch;
 
@@ -12,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use mu_gateway::GatewayPorts;
 
 use crate::build::Tell;
 use crate::failure::{Cause, Failure};
@@ -19,6 +22,7 @@ use crate::local_node;
 use crate::project::Project;
 use crate::report::{Event, Output, Reporter, Tap};
 use crate::run::announce::Announcer;
+use crate::run::callers::EveryoneIsLocal;
 use crate::run::door::Door;
 use crate::run::follow::Session;
 pub(crate) use crate::run::overrides::{PREFIX as OVERRIDE_PREFIX, overrides};
@@ -36,7 +40,8 @@ const INTERRUPTED: i32 = 130;
 ///
 /// Prints one line per call, with the function's own log beneath. Ctrl-C finishes the requests under way, then ends; a
 /// second one ends at once. `env_dev` of the manifest and variables MU_FN_NAME of the shell, which set the variable
-/// NAME of every function, count here and nowhere else.
+/// NAME of every function, count here and nowhere else. Secrets come from mu.secrets beside mu.yaml, and from
+/// MU_SECRET_NAME. Routes with `auth` let every caller in, as `local`.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
     /// The project: a directory with mu.yaml, or one below it
@@ -80,7 +85,8 @@ async fn serve(arguments: &Arguments, project: Project, version: Version) -> Res
     let tap = Arc::new(Tap::new(Some(Arc::clone(&reporter))));
     let egress = local_node::egress(arguments.allow_private_network);
     let node = Arc::new(local_node::start(&project, &data_dir, egress, &tap)?);
-    let gateway = node.listen(arguments.gateway).map_err(|e| local_node::start_failure(&e))?;
+    let ports = GatewayPorts { authenticator: Arc::new(EveryoneIsLocal::new()), ..GatewayPorts::default() };
+    let gateway = node.listen(arguments.gateway, ports).map_err(|e| local_node::start_failure(&e))?;
     let mut session = Session::start(project, Arc::clone(&node), version).await?;
     let door = Door::open(&data_dir, Arc::clone(&node), tap)?;
     let mut announcer = Announcer::new(gateway.address(), arguments.addresses.as_deref(), &reporter);

@@ -10,5 +10,6 @@ pub mod settings;
 
 pub use config::NodeConfig;
 pub use error::StartError;
+pub use mu_gateway::GatewayPorts;
 pub use node::{CallParams, Node, Sinks};
 pub use receipt_metrics::record_receipt;

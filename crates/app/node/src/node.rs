@@ -9,8 +9,10 @@ use std::sync::Arc;
 
 use mu_db::{MuDb, RedbKv, RedbOptions};
 use mu_env::{Env, InvocationId};
-use mu_gateway::Gateway;
-use mu_invoke::{Cause, DeployError, DeployParams, Deployment, InvokeError, Invoker, Parts, Ports, ReceiptSink, Totals};
+use mu_gateway::{Gateway, GatewayPorts};
+use mu_invoke::{
+    Cause, DeployError, DeployParams, Deployment, InvokeError, Invoker, Parts, Ports, ReceiptSink, Totals,
+};
 use mu_runtime::{HttpClient, Request, Response, WasmConfig, WasmEngine};
 use mu_stack::{HandlerRef, StackId};
 use mu_storage::{Boxes, FsBlobs, RootKey};
@@ -80,12 +82,13 @@ impl Node {
     }
 
     /// Takes the gateway's address; port 0 stands for any free port. Clients can connect, and wait until
-    /// [`Node::serve`].
+    /// [`Node::serve`]. What asks for authentication asks `ports`.
     ///
     /// # Errors
     /// When the address is in use or not one of this machine.
-    pub fn listen(&self, address: SocketAddr) -> Result<Gateway, StartError> {
-        Ok(Gateway::bind(address, self.env.clone(), Arc::clone(&self.invoker), self.config.gateway)?)
+    pub fn listen(&self, address: SocketAddr, ports: GatewayPorts) -> Result<Gateway, StartError> {
+        let gateway = Gateway::bind(address, self.env.clone(), Arc::clone(&self.invoker), self.config.gateway)?;
+        Ok(gateway.with_ports(ports))
     }
 
     /// Serves what is deployed, until the node stops.
@@ -201,8 +204,8 @@ mod tests {
     async fn an_address_in_use_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let node = start(folder.path()).unwrap();
-        let gateway = node.listen("127.0.0.1:0".parse().unwrap()).unwrap();
-        let error = node.listen(gateway.address()).err().unwrap();
+        let gateway = node.listen("127.0.0.1:0".parse().unwrap(), GatewayPorts::default()).unwrap();
+        let error = node.listen(gateway.address(), GatewayPorts::default()).err().unwrap();
         assert!(error.to_string().contains(&gateway.address().to_string()), "{error}");
         node.stop().await;
     }

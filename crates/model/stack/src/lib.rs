@@ -12,6 +12,7 @@
 //!
 //! What else people write in YAML is read with the same [`yaml`] tree, whose nodes know their places.
 
+mod auth;
 mod cors;
 mod declarations;
 mod duration;
@@ -28,6 +29,7 @@ mod proto;
 mod read;
 mod route;
 mod schema;
+mod secret_name;
 mod size;
 mod stack;
 mod stack_id;
@@ -36,6 +38,7 @@ mod suggest;
 mod websocket;
 pub mod yaml;
 
+pub use crate::auth::{Auth, JwtAuth};
 pub use crate::cors::{AllowList, Cors};
 pub use crate::duration::{HumanDuration, ParseDurationError};
 pub use crate::env::{Env, EnvError};
@@ -44,15 +47,16 @@ pub use crate::language::Language;
 pub use crate::manifest::{Build, FunctionManifest, Manifest};
 pub use crate::method::{Method, MethodSet, ParseMethodError};
 pub use crate::name::{
-    BinaryId, BoxName, FunctionName, GatewayName, HandlerName, HandlerRef, HandlerRefError, Name, NameError, NameKind,
-    StackName, TableName, kind,
+    BinaryId, BoxName, FunctionName, GatewayName, HandlerName, HandlerRef, HandlerRefError, IssuerName, Name,
+    NameError, NameKind, StackName, TableName, kind,
 };
 pub use crate::problem::{Position, Problem, Report};
 pub use crate::route::{
     DuplicateAny, DuplicateMethod, DuplicateWebSocket, PathTemplate, Route, RouteConflict, RouteMatch, RouteTable,
-    Segment, TemplateError,
+    Segment, TemplateError, Verb,
 };
 pub use crate::schema::schema;
+pub use crate::secret_name::{SecretName, SecretNameError};
 pub use crate::size::{ByteSize, ParseSizeError};
 pub use crate::stack::{
     Artifact, Function, FunctionLimits, Gateway, Instances, NotUploaded, Runtime, Service, Stack, StorageBox, Table,

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 use mu_db::DbError;
 use mu_runtime::{Artifact, LoadError, LoadParams, Program};
-use mu_stack::{FunctionName, Stack, StackId};
+use mu_stack::{Env, EnvError, Function, FunctionName, SecretName, Stack, StackId};
 use mu_storage::StorageError;
 
 use crate::deployment::Deployment;
 use crate::deployments::Weighted;
 use crate::invoker::Invoker;
+use crate::secrets::Secrets;
 
 /// What to deploy.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub struct DeployParams {
     pub stack: Stack,
     /// The code of each of its functions.
     pub artifacts: HashMap<FunctionName, Artifact>,
+    /// Values of the secrets that its functions declare. Others are given to nobody.
+    pub secrets: Secrets,
 }
 
 /// Why a stack was not deployed. What was deployed before goes on serving.
@@ -36,6 +39,22 @@ pub enum DeployError {
     NoArtifact {
         /// The function.
         function: FunctionName,
+    },
+    /// A function declares a secret that has no value.
+    #[error("function `{function}` needs the secret `{secret}`, which has no value: set it first")]
+    NoSecret {
+        /// The function.
+        function: FunctionName,
+        /// The secret.
+        secret: SecretName,
+    },
+    /// A secret does not fit into the environment of a function.
+    #[error("giving function `{function}` its secrets: {source}")]
+    Secret {
+        /// The function.
+        function: FunctionName,
+        /// What is wrong; it does not tell the value.
+        source: EnvError,
     },
     /// The code of a function cannot run.
     #[error("loading function `{function}`: {source}")]
@@ -82,10 +101,11 @@ impl Invoker {
     /// served notices.
     ///
     /// # Errors
-    /// When a function cannot be loaded, or a table or box cannot be declared.
+    /// When a function cannot be loaded, or lacks a secret, or a table or box cannot be declared.
     pub async fn prepare(&self, params: DeployParams) -> Result<Arc<Deployment>, DeployError> {
-        let DeployParams { id, version, owner, stack, artifacts } = params;
-        let programs = self.load(&stack, &artifacts).await?;
+        let DeployParams { id, version, owner, stack, artifacts, secrets } = params;
+        let envs = stack.functions().map(|function| environment(function, &secrets)).collect::<Result<Vec<_>, _>>()?;
+        let programs = self.load(&stack, &artifacts).await?.into_iter().zip(envs).collect();
         self.declare(&id, &stack).await?;
         let meter = self.deployments().meter(&id);
         Ok(Arc::new(Deployment::new(id, version, owner, stack, programs, meter, self.config())))
@@ -116,7 +136,7 @@ impl Invoker {
         stack: &Stack,
         artifacts: &HashMap<FunctionName, Artifact>,
     ) -> Result<Vec<Arc<dyn Program>>, DeployError> {
-        let load = |function: &mu_stack::Function| {
+        let load = |function: &Function| {
             let (name, runtime, instances) = (function.name.clone(), function.runtime, function.instances);
             let memory_limit_bytes = function.limits.memory.bytes();
             let artifact = artifacts.get(&name).cloned();
@@ -165,4 +185,19 @@ impl Invoker {
         }
         Ok(())
     }
+}
+
+/// The environment of a function: its variables, and the secrets that it declares over them.
+fn environment(function: &Function, secrets: &Secrets) -> Result<Env, DeployError> {
+    let mut env = function.env.clone();
+    for secret in &function.secrets {
+        let (function, secret) = (function.name.clone(), secret.clone());
+        match secrets.value(&secret) {
+            Some(value) => {
+                env.set(secret.as_str(), value).map_err(|source| DeployError::Secret { function, source })?
+            }
+            None => return Err(DeployError::NoSecret { function, secret }),
+        }
+    }
+    Ok(env)
 }

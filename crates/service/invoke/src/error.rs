@@ -13,6 +13,10 @@ use crate::config::FailureDetail;
 pub enum Kind {
     /// The request is malformed: fix it.
     Invalid,
+    /// The request does not say who sends it: sign in.
+    Unauthenticated,
+    /// Whoever sends it may not: ask for permission.
+    Denied,
     /// Nothing has this name: check it.
     NotFound,
     /// The path exists, with other methods.
@@ -37,6 +41,8 @@ impl Kind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Invalid => "invalid",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Denied => "denied",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::TooLarge => "too_large",
@@ -54,6 +60,8 @@ impl Kind {
         use http::StatusCode as Status;
         match self {
             Self::Invalid => Status::BAD_REQUEST,
+            Self::Unauthenticated => Status::UNAUTHORIZED,
+            Self::Denied => Status::FORBIDDEN,
             Self::NotFound => Status::NOT_FOUND,
             Self::MethodNotAllowed => Status::METHOD_NOT_ALLOWED,
             Self::TooLarge => Status::PAYLOAD_TOO_LARGE,

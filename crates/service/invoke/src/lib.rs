@@ -16,8 +16,10 @@ mod gatekeeper;
 mod invoker;
 mod meter;
 mod receipt;
+mod secrets;
 mod services;
 mod shards;
+mod stats;
 mod tally;
 mod wake;
 mod websocket;
@@ -32,6 +34,8 @@ pub use gatekeeper::{Asks, DataKind, Gatekeeper, OpenGate, Pass, Refusal};
 pub use invoker::{Invoker, Parts, Ports};
 pub use meter::{Meter, Totals};
 pub use receipt::{Cause, Receipt, ReceiptSink, Verdict};
+pub use secrets::Secrets;
+pub use stats::{StatsSnapshot, VersionStats};
 pub use wake::{Asleep, NothingSleeps, Wake, WakeError};
 pub use websocket::{
     Closing, MessageKind, OpenSocket, Outbound, SendError, Socket, SocketEvent, SocketMessage, SocketParams, Sockets,

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use crate::admission::Refusal;
 use crate::deployment::{DeployedFunction, Deployment, InFlightGuard, Target};
-use crate::gatekeeper::{self, Pass};
 use crate::error::{InvokeError, Kind, RETRY_AFTER, classify, code, failure_text};
+use crate::gatekeeper::{self, Pass};
 use crate::invoker::Invoker;
 use crate::receipt::{Cause, OpenReceipt, Receipt, Verdict};
 use crate::services::CallServices;
@@ -175,6 +175,8 @@ impl Tally {
     /// The receipt, the first time it is asked for.
     fn receipt(&mut self, verdict: Verdict, execution: ExecutionUsage) -> Option<Receipt> {
         let cause = self.cause.take()?;
+        let duration = self.elapsed();
+        self.deployment().stats().record(verdict, duration);
         Some(Receipt {
             invocation: self.id,
             stack_id: self.deployment().id(),
@@ -185,7 +187,7 @@ impl Tally {
             cause,
             started: self.started,
             waited: self.waited,
-            duration: self.elapsed(),
+            duration,
             verdict,
             usage: self.services.as_ref().map(|services| services.usage(execution)).unwrap_or_default(),
             memory_bytes_max: execution.memory_bytes_max,

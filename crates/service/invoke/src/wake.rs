@@ -179,6 +179,7 @@ impl Drop for Attempt {
 }
 
 fn not_loaded(retry_after: Duration) -> Asleep {
-    let message = "the stack cannot be loaded at the moment; its operator finds the reason in the node's log".to_owned();
+    let message =
+        "the stack cannot be loaded at the moment; its operator finds the reason in the node's log".to_owned();
     Asleep { code: code::NOT_LOADED, message, retry_after }
 }

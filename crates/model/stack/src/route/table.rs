@@ -1,5 +1,6 @@
 //! The routes of one gateway, and the search among them: once per request, so without allocating but for parameters.
 
+use crate::auth::Auth;
 use crate::method::{Method, MethodSet};
 use crate::name::HandlerRef;
 use crate::route::segment::decode;
@@ -12,6 +13,19 @@ pub struct Route {
     handlers: Vec<(Method, HandlerRef)>,
     any: Option<HandlerRef>,
     websocket: Option<HandlerRef>,
+    /// What some of its handlers ask of callers, in place of what their functions ask.
+    auth: Vec<(Verb, Auth)>,
+}
+
+/// What a path has a handler for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// A method.
+    Method(Method),
+    /// All methods that are not named.
+    Any,
+    /// The events of WebSocket connections.
+    WebSocket,
 }
 
 /// The method already has a handler at this path.
@@ -36,7 +50,7 @@ impl Route {
     /// A path that answers nothing yet.
     #[must_use]
     pub fn new(template: PathTemplate) -> Self {
-        Self { template, handlers: Vec::new(), any: None, websocket: None }
+        Self { template, handlers: Vec::new(), any: None, websocket: None, auth: Vec::new() }
     }
 
     /// Adds the handler of a method.
@@ -64,6 +78,24 @@ impl Route {
         }
         self.websocket = Some(handler);
         Ok(())
+    }
+
+    /// Sets what the handler of a verb asks of callers, in place of what its function asks.
+    pub fn set_auth(&mut self, verb: Verb, auth: Auth) {
+        self.auth.retain(|(other, _)| *other != verb);
+        self.auth.push((verb, auth));
+    }
+
+    /// What the handler of a verb asks of callers, if the route itself says so.
+    #[must_use]
+    pub fn auth(&self, verb: Verb) -> Option<&Auth> {
+        self.auth.iter().find(|(other, _)| *other == verb).map(|(_, auth)| auth)
+    }
+
+    /// Whether the route itself says what any of its handlers asks.
+    #[must_use]
+    pub fn has_auth(&self) -> bool {
+        !self.auth.is_empty()
     }
 
     /// The path.
@@ -95,6 +127,10 @@ impl Route {
         if let Some(handler) = self.any.take() {
             let left = Method::ALL.into_iter().filter(|&method| self.handler(method).is_none());
             let left: Vec<_> = left.map(|method| (method, handler.clone())).collect();
+            if let Some(auth) = self.auth(Verb::Any).cloned() {
+                self.auth.retain(|(verb, _)| *verb != Verb::Any);
+                self.auth.extend(left.iter().map(|(method, _)| (Verb::Method(*method), auth.clone())));
+            }
             self.handlers.extend(left);
         }
     }
@@ -140,6 +176,8 @@ pub enum RouteMatch<'t> {
         params: Vec<(&'t str, String)>,
         /// The winning template: the name of the route in logs and metrics.
         template: &'t PathTemplate,
+        /// What the route itself asks of callers; without it, what the function asks.
+        auth: Option<&'t Auth>,
     },
     /// The path is known and the method is not. An `OPTIONS` request without a handler of its own ends here too: the
     /// gateway answers it with the same list.
@@ -221,12 +259,15 @@ impl RouteTable {
             Err(answer) => return answer,
         };
         let template = &route.template;
-        let handler = match route.handler(method) {
-            None if method == Method::Head => route.handler(Method::Get),
-            found => found,
+        let (method, handler) = match route.handler(method) {
+            None if method == Method::Head => (Method::Get, route.handler(Method::Get)),
+            found => (method, found),
         };
         match handler {
-            Some(handler) => RouteMatch::Found { handler, params: params(template, path), template },
+            Some(handler) => {
+                let auth = route.auth(Verb::Method(method));
+                RouteMatch::Found { handler, params: params(template, path), template, auth }
+            }
             None if matches!(method, Method::Get | Method::Head) && route.websocket.is_some() => {
                 RouteMatch::UpgradeRequired { template }
             }
@@ -244,7 +285,10 @@ impl RouteTable {
         };
         let template = &route.template;
         match &route.websocket {
-            Some(handler) => RouteMatch::Found { handler, params: params(template, path), template },
+            Some(handler) => {
+                let auth = route.auth(Verb::WebSocket);
+                RouteMatch::Found { handler, params: params(template, path), template, auth }
+            }
             None => RouteMatch::MethodNotAllowed { allow: route.allow(), template },
         }
     }

@@ -65,7 +65,8 @@ impl Entry {
     pub(super) fn replace(&self, serving: Serving) -> Vec<Arc<Deployment>> {
         let serving = Arc::new(serving);
         let before = self.serving.swap(Arc::clone(&serving));
-        let is_kept = |deployment: &Arc<Deployment>| serving.versions.iter().any(|(kept, _)| Arc::ptr_eq(kept, deployment));
+        let is_kept =
+            |deployment: &Arc<Deployment>| serving.versions.iter().any(|(kept, _)| Arc::ptr_eq(kept, deployment));
         before.versions.iter().map(|(deployment, _)| deployment).filter(|before| !is_kept(before)).cloned().collect()
     }
 

@@ -36,7 +36,8 @@ async fn a_call_gets_what_its_stack_says_and_leaves_a_receipt() {
         answered("thanks")
     });
     let shop = world.shop().await;
-    let Routed::Found { target, params, template } = shop.gateway("api").unwrap().route(Method::Post, "/pay/7") else {
+    let Routed::Found { target, params, template, .. } = shop.gateway("api").unwrap().route(Method::Post, "/pay/7")
+    else {
         panic!("the route exists");
     };
     assert_eq!(params, [("amount", "7".to_owned())]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use http::StatusCode;
-use mu_invoke::{DeployParams, Found, InvokeConfig};
+use mu_invoke::{DeployParams, Found, InvokeConfig, Secrets};
 use mu_runtime::Call;
 use mu_stack::{Manifest, StackId};
 use tokio::sync::Notify;
@@ -61,7 +61,14 @@ async fn code_that_cannot_run_is_named_and_replaces_nothing() {
                     build it as a WASI preview 1 command";
     assert_eq!(error.to_string(), expected);
     let stack = Manifest::parse("mu.yaml", MANIFEST.as_bytes()).unwrap().deployed_stack();
-    let nothing = DeployParams { id: shop.id(), version: 2, owner: None, stack, artifacts: Default::default() };
+    let nothing = DeployParams {
+        id: shop.id(),
+        version: 2,
+        owner: None,
+        stack,
+        artifacts: Default::default(),
+        secrets: Secrets::default(),
+    };
     let error = world.invoker.deploy(nothing).await.unwrap_err();
     assert_eq!(error.to_string(), "function `till` has no code");
     let current = world.invoker.deployments().deployment(&shop.id()).unwrap();

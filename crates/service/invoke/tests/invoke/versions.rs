@@ -124,3 +124,62 @@ async fn a_stack_may_change_its_name() {
     assert!(found("store").starts_with("Deployment"), "{}", found("store"));
     assert_eq!(world.invoker.deployments().count(), 1);
 }
+
+#[tokio::test]
+async fn every_version_is_counted_for_itself() {
+    use mu_runtime::{Failure, collect_body};
+    let world = World::new(InvokeConfig::default(), |call: Call| async move {
+        // Versions are told apart by what they are given.
+        if call.env.iter().any(|(_, colour)| colour == "blue") {
+            return crate::world::failed(Failure::Fatal("no blue".to_owned()));
+        }
+        answered("")
+    });
+    let red = world.shop().await;
+    let blue = world.invoker.prepare(params(1, 2, &MANIFEST.replace("red", "blue"), "code")).await.unwrap();
+    for (deployment, calls) in [(&red, 3), (&blue, 2)] {
+        for _ in 0..calls {
+            if let Ok(response) = world.pay(deployment).await {
+                collect_body(response.body, 10).await.unwrap();
+            }
+        }
+    }
+    let counted = |deployment: &Deployment| {
+        let stats = deployment.stats().snapshot();
+        (stats.requests(), stats.failures(), stats.quantile(0.95).is_some())
+    };
+    assert_eq!((counted(&red), counted(&blue)), ((3, 0, true), (2, 2, true)));
+    let versions: Vec<_> = world.sink.receipts().iter().map(|receipt| receipt.version).collect();
+    assert_eq!(versions, [1, 1, 1, 2, 2]);
+}
+
+#[tokio::test]
+async fn functions_are_given_the_secrets_that_they_declare() {
+    use mu_invoke::Secrets;
+    let world = World::new(InvokeConfig::default(), |call: Call| async move {
+        let env: Vec<_> = call.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        answered(env.join(" "))
+    });
+    let manifest = MANIFEST.replace("env: {COLOUR: red}", "env: {COLOUR: red}, secrets: [KEY, A]");
+    let with = |secrets: &[(&str, &str)]| {
+        let secrets = secrets.iter().map(|&(name, value)| (name.parse().unwrap(), value.to_owned()));
+        let mut params = params(1, 1, &manifest, "code");
+        params.secrets = secrets.collect::<Secrets>();
+        params
+    };
+    let shop = world.invoker.deploy(with(&[("KEY", "s3cret"), ("A", "1"), ("OTHER", "2")])).await.unwrap();
+    let body = world.pay(&shop).await.unwrap().body;
+    assert_eq!(mu_runtime::collect_body(body, 100).await.unwrap(), "A=1 COLOUR=red KEY=s3cret");
+
+    let long = "s3cret".repeat(20_000);
+    for (secrets, told) in [
+        (&[("KEY", "s3cret")][..], "function `till` needs the secret `A`, which has no value: set it first"),
+        (&[("KEY", "s3cret\0"), ("A", "1")], "giving function `till` its secrets: the value of environment variable"),
+        (&[("KEY", &long), ("A", "1")], "with `KEY` the environment would have more than 65536 bytes"),
+    ] {
+        let params = with(secrets);
+        assert!(!format!("{params:?}").contains("s3cret"), "values are shown nowhere");
+        let error = world.invoker.deploy(params).await.unwrap_err().to_string();
+        assert!(error.contains(told) && !error.contains("s3cret"), "{error}");
+    }
+}

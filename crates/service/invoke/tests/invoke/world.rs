@@ -7,7 +7,8 @@ use futures_util::future::BoxFuture;
 use mu_db::{MemKv, MuDb};
 use mu_env::{Env, Timestamp};
 use mu_invoke::{
-    Cause, DeployError, DeployParams, Deployment, InvokeConfig, InvokeError, Invoker, Parts, Ports, Receipt, ReceiptSink,
+    Cause, DeployError, DeployParams, Deployment, InvokeConfig, InvokeError, Invoker, Parts, Ports, Receipt,
+    ReceiptSink, Secrets,
 };
 use mu_runtime::{
     Artifact, Call, Engine, ExecutionUsage, Failure, LoadError, LoadParams, Outcome, Program, Ran, Request, Response,
@@ -168,7 +169,14 @@ pub(crate) fn params(id: u8, version: u64, manifest: &str, code: &'static str) -
     let manifest = Manifest::parse("mu.yaml", manifest.as_bytes()).expect("the test's manifest is valid");
     let stack = manifest.deployed_stack();
     let artifacts = stack.functions().map(|function| (function.name.clone(), Artifact::from_bytes(code))).collect();
-    DeployParams { id: StackId::new([id; 32]), version, owner: Some("k_owner".into()), stack, artifacts }
+    DeployParams {
+        id: StackId::new([id; 32]),
+        version,
+        owner: Some("k_owner".into()),
+        stack,
+        artifacts,
+        secrets: Secrets::default(),
+    }
 }
 
 pub(crate) fn request() -> Request {

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use mu_db::{MemKv, MuDb};
 use mu_env::Env;
 use mu_gateway::{Gateway, GatewayConfig};
-use mu_invoke::{Cause, DeployParams, Deployment, InvokeConfig, Invoker, Parts, Receipt, ReceiptSink};
+use mu_invoke::{Cause, DeployParams, Deployment, InvokeConfig, Invoker, Parts, Ports, Receipt, ReceiptSink, Secrets};
 use mu_runtime::{
     Artifact, Call, Engine, ExecutionUsage, Failure, LoadError, LoadParams, Outcome, Program, Ran, Response, Services,
     collect_body, full_body,
@@ -108,6 +108,7 @@ impl World {
             boxes: Arc::new(Boxes::open(Arc::new(MemBlobs::new()), RootKey::from_bytes([1; 32]), &env)),
             logs: Arc::clone(&receipts) as Arc<dyn LogSink>,
             receipts: Arc::clone(&receipts) as Arc<dyn ReceiptSink>,
+            ports: Ports::default(),
             config: invoke_config,
         }));
         let deployment = deploy(&invoker, 7, MANIFEST).await;
@@ -148,7 +149,17 @@ async fn deploy(invoker: &Invoker, id: u8, manifest: &str) -> Arc<Deployment> {
     let stack = Manifest::parse("mu.yaml", manifest.as_bytes()).unwrap_or_else(|report| panic!("{report}"));
     let stack = stack.deployed_stack();
     let artifacts = stack.functions().map(|function| (function.name.clone(), Artifact::from_bytes("code"))).collect();
-    invoker.deploy(DeployParams { id: StackId::new([id; 32]), stack, artifacts }).await.unwrap()
+    invoker
+        .deploy(DeployParams {
+            id: StackId::new([id; 32]),
+            version: 1,
+            owner: None,
+            stack,
+            artifacts,
+            secrets: Secrets::default(),
+        })
+        .await
+        .unwrap()
 }
 
 struct Handlers {

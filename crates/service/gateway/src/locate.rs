@@ -1,0 +1,119 @@
+//! Which stack a request is for: by its host, where that is a stack's own, else by its path.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, Response, StatusCode, Uri};
+use mu_env::InvocationId;
+use mu_invoke::{Deployment, Found, Kind};
+
+use crate::address::Address;
+use crate::error::{ApiError, shown};
+use crate::hosts::{self, CHALLENGE_PATH, MalformedHost};
+use crate::response::{ResponseBody, respond};
+use crate::service::{Received, Service, uri_bytes};
+
+/// What a request is for.
+pub(crate) enum Located<'u> {
+    /// A service of a stack.
+    Stack(Place<'u>),
+    /// The proof that a host leads here.
+    Proof(Response<ResponseBody>),
+}
+
+/// A stack, and what the request names in it.
+pub(crate) struct Place<'u> {
+    pub(crate) found: Found,
+    pub(crate) address: Address<'u>,
+    /// Whether the host is the gateway's own, so that nothing but the gateway is there.
+    pub(crate) is_own_host: bool,
+}
+
+impl Service {
+    /// What a request is for, as its host and its path say.
+    pub(crate) fn locate<'u>(&self, uri: &'u Uri, received: &Received) -> Result<Located<'u>, ApiError> {
+        let uri_bytes_max = self.config().uri_bytes_max;
+        if uri_bytes(uri) > uri_bytes_max {
+            return Err(uri_too_long(uri_bytes_max));
+        }
+        let host = hosts::requested(received.version, uri, &received.headers)?;
+        let deployments = self.invoker().deployments();
+        let hosts = self.hosts().current();
+        if let Some(token) = uri.path().strip_prefix(CHALLENGE_PATH) {
+            // Whether or not it is pending: a stack that could answer here could claim the hosts of others.
+            let answer = host.and_then(|host| hosts.answer(host, token));
+            return proof(&received.method, answer).map(Located::Proof);
+        }
+        if let Some(route) = host.and_then(|host| hosts.find(host)) {
+            let (stack, service) = (Cow::Borrowed(""), Cow::Owned(route.gateway.as_str().to_owned()));
+            let address = Address { stack, service, rest: uri.path() };
+            return Ok(Located::Stack(Place { found: deployments.find_id(&route.stack), address, is_own_host: true }));
+        }
+        let address = Address::parse(uri.path())?.ok_or_else(|| no_address(uri.path()))?;
+        Ok(Located::Stack(Place { found: deployments.find(&address.stack), address, is_own_host: false }))
+    }
+
+    /// The version that answers, which is loaded first if it has to be. `reference` is what the path calls the stack;
+    /// nothing where the host says which one it is.
+    pub(crate) async fn wake(
+        &self,
+        found: Found,
+        reference: &str,
+        id: InvocationId,
+    ) -> Result<Arc<Deployment>, ApiError> {
+        match found {
+            Found::Deployment(deployment) => Ok(deployment),
+            Found::Dormant(stack) => match self.invoker().awake(&stack).await {
+                Ok(deployment) => deployment.ok_or_else(|| unknown_stack(reference)),
+                Err(asleep) => Err(asleep.into_error(id).into()),
+            },
+            Found::Unknown => Err(unknown_stack(reference)),
+            Found::Ambiguous => Err(ambiguous_stack(reference)),
+        }
+    }
+}
+
+fn proof(method: &Method, answer: Option<Arc<str>>) -> Result<Response<ResponseBody>, ApiError> {
+    let answer = answer.filter(|_| matches!(*method, Method::GET | Method::HEAD));
+    let answer = answer.ok_or_else(|| ApiError::new(Kind::NotFound, "no proof of this host is asked for here"))?;
+    let headers = HeaderMap::from_iter([
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ]);
+    Ok(respond(StatusCode::OK, headers, ResponseBody::whole(answer.as_bytes().to_vec())))
+}
+
+// === errors ===
+
+fn uri_too_long(uri_bytes_max: usize) -> ApiError {
+    ApiError::new(Kind::TooLarge, format!("the path and query are longer than {uri_bytes_max} bytes"))
+        .status(StatusCode::URI_TOO_LONG)
+        .code("uri_too_long")
+}
+
+fn no_address(path: &str) -> ApiError {
+    let message = "this is a gateway of mu: a function answers at /{stack}/{gateway}/{path}, \
+                   an object of a public box at /{stack}/{box}/{key}";
+    ApiError::new(Kind::NotFound, message).detail("path", path)
+}
+
+fn unknown_stack(stack: &str) -> ApiError {
+    if stack.is_empty() {
+        return ApiError::new(Kind::NotFound, "the stack of this host is not deployed here");
+    }
+    let message = format!("no stack with the id or name `{}` is deployed here", shown(stack));
+    ApiError::new(Kind::NotFound, message).detail("stack", stack)
+}
+
+fn ambiguous_stack(stack: &str) -> ApiError {
+    let message = format!("several stacks have the name `{}`: use the id, which begins with s_", shown(stack));
+    ApiError::new(Kind::NotFound, message).code("ambiguous_name").detail("stack", stack)
+}
+
+impl From<MalformedHost> for ApiError {
+    fn from(error: MalformedHost) -> Self {
+        let message = format!("the request names no host, several, or a malformed one; {error}");
+        Self::new(Kind::Invalid, message).code("host_malformed")
+    }
+}
