@@ -71,6 +71,12 @@ pub fn secret_values(stack: &StackId) -> KeyRange {
     KeyRange::prefix(key.freeze())
 }
 
+/// All that is kept about the secrets of a stack.
+#[must_use]
+pub fn secrets(stack: &StackId) -> KeyRange {
+    KeyRange::prefix(start(SECRET, stack, 0).freeze())
+}
+
 /// The name and the version in the key of a sealed value of this stack.
 #[must_use]
 pub fn parse_secret_value(stack: &StackId, key: &[u8]) -> Option<(String, u64)> {

@@ -44,7 +44,7 @@ async fn lines_are_found_by_function_time_level_invocation_and_text() {
     let invocation = record(at(17).unwrap(), STACK, "", "").invocation;
     let query = |filter| LogQuery { filter, ..oldest_first(STACK) };
     for (query, expected) in [
-        (query(LogFilter { function: Some("b".into()), contains: Some("4".into()), ..filter() }), 20),
+        (query(LogFilter { function: Some("b".into()), contains: Some("4".into()), ..filter() }), 19),
         (query(LogFilter { function: Some("none".into()), ..filter() }), 0),
         (query(LogFilter { level: Some(Level::Error), ..filter() }), 75),
         (query(LogFilter { level: Some(Level::Debug), ..filter() }), 225),
