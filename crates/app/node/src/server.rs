@@ -25,6 +25,7 @@ use mu_control::api::{self as control_api, Control};
 use mu_control::audit::Audit;
 use mu_control::catalog::{Artifacts, Catalog, EntryState, Idempotency, StackListParams};
 use mu_control::logs::{LogOptions, LogStore};
+use mu_control::secrets::Secrets;
 use mu_control::usage::UsageLedger;
 use mu_db::{FileJournal, JournalOptions, Kv, MuDb, RedbKv, RedbOptions};
 use mu_env::Env;
@@ -114,7 +115,9 @@ impl Server {
             env.clone(),
         )
         .with_bytes_max(settings.api.upload_bytes_max);
-        let loader = Loader { catalog: catalog.clone(), artifacts: artifacts.clone() };
+        let secrets = Arc::new(Secrets::new(Arc::clone(&shared), &key, env.clone()));
+        let loader =
+            Loader { catalog: catalog.clone(), artifacts: artifacts.clone(), secrets: Arc::clone(&secrets) };
         let db = Arc::new(MuDb::new(Arc::clone(&shared)));
         let boxes = Arc::new(Boxes::open(Arc::new(FsBlobs::open(&data("boxes"))?), key, &env));
         let http = HttpClient::new(settings.egress);
@@ -159,6 +162,7 @@ impl Server {
             access,
             catalog,
             artifacts,
+            secrets,
             logs: Arc::clone(&logs),
             usage,
             region: Arc::new(region),
@@ -273,7 +277,7 @@ fn issuer(settings: &settings::OidcSettings) -> Result<Issuer, StartError> {
     });
     Ok(Issuer {
         name,
-        issuer: settings.issuer.clone(),
+        url: settings.issuer.clone(),
         audience: settings.audience.clone(),
         algorithms: algorithms.collect(),
         jwks_url: None,

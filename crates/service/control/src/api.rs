@@ -12,6 +12,7 @@ mod input;
 mod page;
 mod time;
 mod upkeep;
+#[expect(unused_qualifications, reason = "the macro that describes a route names types by their paths")]
 mod v1;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::audit::Audit;
 use crate::catalog::{Artifacts, Catalog, DataFate, Idempotency, RoutingRecord, StackRecord};
 use crate::logs::LogStore;
 use crate::region::Region;
+use crate::secrets::Secrets;
 use crate::usage::UsageLedger;
 use error::{ApiError, shown};
 use front::Caller;
@@ -58,6 +60,8 @@ pub struct Control {
     pub artifacts: Artifacts,
     /// Requests that were sent before.
     pub idempotency: Idempotency,
+    /// Secrets of stacks.
+    pub secrets: Arc<Secrets>,
     /// What functions have logged.
     pub logs: Arc<LogStore>,
     /// What stacks have used.
@@ -92,6 +96,9 @@ impl Control {
     async fn finish_deletion(&self, stack: &StackRecord, data: DataFate) -> Result<(), ApiError> {
         self.region.remove(&stack.id, data).await?;
         self.logs.delete_stack(stack.id);
+        if data == DataFate::Remove {
+            self.secrets.delete_stack(&stack.id).await?;
+        }
         if data == DataFate::Remove {
             self.access.grants().forget_stack(&stack.id).await?;
         }

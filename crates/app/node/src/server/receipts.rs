@@ -17,7 +17,7 @@ const FUNCTIONS_MAX: usize = 10_000;
 pub(super) struct Receipts {
     usage: Arc<UsageLedger>,
     metrics: Metrics,
-    functions: Mutex<HashMap<(StackId, Arc<str>), FunctionMetrics>>,
+    functions: Mutex<HashMap<(StackId, Arc<str>), Arc<FunctionMetrics>>>,
 }
 
 impl Receipts {
@@ -25,11 +25,11 @@ impl Receipts {
         Self { usage, metrics, functions: Mutex::default() }
     }
 
-    fn function(&self, receipt: &Receipt) -> FunctionMetrics {
+    fn function(&self, receipt: &Receipt) -> Arc<FunctionMetrics> {
         let mut functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (receipt.stack_id, Arc::clone(&receipt.function));
         if let Some(known) = functions.get(&key) {
-            return known.clone();
+            return Arc::clone(known);
         }
         if functions.len() >= FUNCTIONS_MAX {
             functions.clear();
@@ -39,8 +39,8 @@ impl Receipts {
             stack: &receipt.stack,
             function: &receipt.function,
         };
-        let function = self.metrics.function(&params);
-        functions.insert(key, function.clone());
+        let function = Arc::new(self.metrics.function(&params));
+        functions.insert(key, Arc::clone(&function));
         function
     }
 }
@@ -50,7 +50,7 @@ impl ReceiptSink for Receipts {
         let (invocations, failures, rejections) = match receipt.verdict {
             Verdict::Answered(_) => (1, 0, 0),
             Verdict::Failed(_) | Verdict::Abandoned => (1, 1, 0),
-            Verdict::Rejected(_) => (0, 0, 1),
+            Verdict::Rejected(_) | Verdict::Refused(_) => (0, 0, 1),
         };
         let memory_bytes_max = receipt.memory_bytes_max;
         let counts = Counts { invocations, failures, rejections, usage: receipt.usage, memory_bytes_max };

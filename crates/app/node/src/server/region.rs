@@ -13,6 +13,7 @@ use mu_control::catalog::{
 };
 use mu_control::region::{Region, RegionBody, RegionCall, RegionError};
 use mu_control::rollout::Sample;
+use mu_control::secrets::{SecretError, SecretName, Secrets};
 use mu_db::MuDb;
 use mu_env::Env;
 use mu_invoke::{Cause, DeployError, DeployParams, Deployment, Invoker, Wake, WakeError, Weighted};
@@ -32,6 +33,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(300);
 pub(super) struct Loader {
     pub(super) catalog: Catalog,
     pub(super) artifacts: Artifacts,
+    pub(super) secrets: Arc<Secrets>,
 }
 
 /// The [`Region`] of a node that runs its stacks itself.
@@ -74,11 +76,28 @@ impl Loader {
             owner: Some(stack.owner.as_str().into()),
             stack: declared,
             artifacts: artifacts.collect::<HashMap<FunctionName, Artifact>>(),
+            secrets: self.secrets_of(version).await?,
         };
         invoker.prepare(params).await.map_err(|error| match error {
-            DeployError::NoArtifact { .. } | DeployError::Load { .. } => RegionError::NotLoadable(error.to_string()),
+            DeployError::NoArtifact { .. }
+            | DeployError::Load { .. }
+            | DeployError::NoSecret { .. }
+            | DeployError::Secret { .. } => RegionError::NotLoadable(error.to_string()),
             DeployError::Tables { .. } | DeployError::Boxes { .. } => internal(&error),
         })
+    }
+
+    /// The values of the secrets that the functions of a version declare.
+    async fn secrets_of(&self, version: &StoredVersion) -> Result<mu_invoke::Secrets, RegionError> {
+        let declared = version.stack.functions().flat_map(|function| function.secrets.iter());
+        let names = declared.map(|name| name.as_str().parse()).collect::<Result<Vec<SecretName>, _>>();
+        let names = names.map_err(|error| RegionError::NotLoadable(error.to_string()))?;
+        let values = self.secrets.reveal_for(&version.stack_id, &names).await.map_err(|error| match error {
+            SecretError::NotFound { .. } => RegionError::NotLoadable(error.to_string()),
+            error => RegionError::Internal(error.to_string()),
+        })?;
+        let values = values.iter().filter_map(|(name, value)| Some((name.as_str().parse().ok()?, value.reveal().to_owned())));
+        Ok(values.collect())
     }
 
     fn artifact(&self, hash: &ArtifactHash) -> Artifact {
@@ -220,7 +239,7 @@ impl Region for NodeRegion {
         let sample = |deployment: &Deployment| {
             let number = VersionNumber::try_from(deployment.version()).ok()?;
             let stats = deployment.stats().snapshot();
-            Some((number, Sample { requests: stats.requests, failures: stats.failures, p95: stats.p95 }))
+            Some((number, Sample { requests: stats.requests(), failures: stats.failures(), p95: stats.quantile(0.95) }))
         };
         versions.iter().filter_map(|(deployment, _)| sample(deployment)).collect()
     }

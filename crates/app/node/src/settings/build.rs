@@ -83,6 +83,7 @@ fn gateway(values: &Values, drain_timeout: Duration) -> GatewaySettings {
         ping_after: time(values, "gateway.ping_after"),
         pong_timeout: time(values, "gateway.pong_timeout"),
         close_timeout: time(values, "gateway.close_timeout"),
+        ..GatewayConfig::default()
     };
     let certificates = values.list("gateway.tls.certificates").iter().map(certificate).collect();
     let tls = address_if_set(values, "gateway.tls.address").map(|address| GatewayTlsSettings { address, certificates });
@@ -156,6 +157,7 @@ fn functions(values: &Values) -> InvokeConfig {
             "shown" => FailureDetail::Shown,
             _ => FailureDetail::Hidden,
         },
+        ..InvokeConfig::default()
     }
 }
 

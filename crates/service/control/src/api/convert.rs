@@ -5,6 +5,7 @@ use crate::access::{AccessError, AccessErrorKind};
 use crate::catalog::{ArtifactError, CatalogError, IdempotencyError};
 use crate::logs::LogError;
 use crate::region::RegionError;
+use crate::secrets::SecretError;
 use crate::usage::UsageError;
 
 impl From<AccessError> for ApiError {
@@ -96,6 +97,21 @@ impl From<LogError> for ApiError {
             E::Kv(_) | E::UnreadableRecord => Self::internal(&error),
             E::TooManyFunctions { .. } | E::TextTooLong { .. } => Self::invalid(error.to_string()),
             E::TooManyFollowers { .. } => Self::new(Kind::Exhausted, error.to_string()),
+        }
+    }
+}
+
+impl From<SecretError> for ApiError {
+    fn from(error: SecretError) -> Self {
+        use SecretError as E;
+        let message = error.to_string();
+        match error {
+            E::ValueTooLong { .. } => Self::new(Kind::TooLarge, message),
+            E::ValueNotText => Self::invalid(message),
+            E::TooMany => Self::new(Kind::Exhausted, message),
+            E::NotFound { .. } | E::VersionNotFound { .. } => Self::not_found(message),
+            E::Contended => Self::conflict(message),
+            E::Kv(_) | E::Sealed { .. } | E::SealedKeys | E::UnreadableRecord => Self::internal(&message),
         }
     }
 }

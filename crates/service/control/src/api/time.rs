@@ -8,7 +8,7 @@ use super::error::{ApiError, shown};
 /// Reads RFC 3339 in UTC (`2026-11-21T17:35:38.123Z`), a day (`2026-11-21`), or how long ago (`15m`).
 pub(crate) fn parse_time(text: &str, now: Timestamp) -> Result<Timestamp, ApiError> {
     if let Ok(ago) = text.parse::<HumanDuration>() {
-        let ago = u64::try_from(ago.duration().as_micros()).unwrap_or(u64::MAX);
+        let ago = ago.millis().saturating_mul(1_000);
         return Ok(Timestamp::from_micros(now.as_micros().saturating_sub(ago)));
     }
     text.parse().map_err(|_| {

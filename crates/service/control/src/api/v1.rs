@@ -9,6 +9,7 @@ mod logs;
 mod members;
 mod node;
 mod routing;
+mod secrets;
 mod stacks;
 mod tokens;
 mod usage;
@@ -38,6 +39,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<Control>> {
         routing::router(),
         config::router(),
         grants::router(),
+        secrets::router(),
         logs::router(),
         usage::router(),
         audit::router(),

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use mu_stack::{
+use mu_stack::{Auth, 
     AllowList, Artifact, Cors, Function, FunctionLimits, Gateway, HumanDuration, MethodSet, Service, Stack, StorageBox,
     Table, WebSocketLimits,
 };
@@ -37,7 +37,7 @@ fn service(service: &Service<Function>) -> (ServiceKey, Fields) {
 }
 
 fn of_function(function: &Function) -> Fields {
-    let Function { name: _, artifact, runtime, env, limits, instances } = function;
+    let Function { name: _, artifact, runtime, env, limits, instances, secrets, auth } = function;
     let FunctionLimits { memory, timeout, instructions, concurrency } = limits;
     let mut fields = Fields::new();
     let artifact = match artifact {
@@ -53,6 +53,12 @@ fn of_function(function: &Function) -> Fields {
     put(&mut fields, "instances", instances.as_str());
     for (name, value) in env.iter() {
         put(&mut fields, &format!("env.{name}"), value);
+    }
+    for name in secrets {
+        put(&mut fields, &format!("secrets.{}", name.as_str()), "declared");
+    }
+    if *auth != Auth::None {
+        put(&mut fields, "auth", format!("{auth:?}"));
     }
     fields
 }
