@@ -20,6 +20,7 @@ use crate::local_node;
 use crate::project::Project;
 use crate::report::{Event, Output, Reporter, Tap};
 use crate::run::announce::Announcer;
+pub(crate) use crate::run::announce::{curl, example_path};
 use crate::run::door::Door;
 use crate::run::follow::Session;
 pub(crate) use crate::run::overrides::{PREFIX as OVERRIDE_PREFIX, overrides};
