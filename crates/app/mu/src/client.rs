@@ -124,7 +124,9 @@ impl Client {
 
     /// Asks, again where that helps, until there is an answer whose body can be read.
     fn open(&self, call: &Call<'_>) -> Result<Response<Body>, CallError> {
-        for tries in 1.. {
+        let mut tries = 0;
+        loop {
+            tries += 1;
             let (outcome, result) = match self.exchange(call) {
                 Ok(response) => {
                     (Outcome::Answered { status: response.status(), retry_after: retry_after(&response) }, Ok(response))
@@ -142,7 +144,6 @@ impl Client {
                 }
             }
         }
-        unreachable!("the tries are bounded")
     }
 
     /// Asks once.

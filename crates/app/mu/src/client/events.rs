@@ -1,5 +1,5 @@
-//! A stream of events, as the HTML standard writes them: `event:`, `data:` and `id:` lines, and an empty one at the end
-//! of each event.
+//! A stream of events, as the HTML standard writes them: `event:` and `data:` lines, and an empty one at the end of
+//! each event.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -14,7 +14,6 @@ pub(crate) struct ServerEvent {
     /// What it is called; `message` when it has no name.
     pub(crate) name: String,
     pub(crate) data: String,
-    pub(crate) id: Option<String>,
 }
 
 /// Events as they come. Ends when the node ends the stream, or with an error when the connection breaks.
@@ -44,7 +43,6 @@ impl ServerEvents {
             let value = value.strip_prefix(' ').unwrap_or(value);
             match field {
                 "event" => value.clone_into(&mut event.name),
-                "id" => event.id = Some(value.to_owned()),
                 "data" => {
                     if !is_empty {
                         event.data.push('\n');
@@ -93,8 +91,8 @@ mod tests {
         ServerEvents::new(text.as_bytes()).map(|event| event.map_err(|e| e.to_string())).collect()
     }
 
-    fn event(name: &str, data: &str, id: Option<&str>) -> Result<ServerEvent, String> {
-        Ok(ServerEvent { name: name.to_owned(), data: data.to_owned(), id: id.map(str::to_owned) })
+    fn event(name: &str, data: &str) -> Result<ServerEvent, String> {
+        Ok(ServerEvent { name: name.to_owned(), data: data.to_owned() })
     }
 
     #[test]
@@ -102,11 +100,11 @@ mod tests {
         for (text, expected) in [
             ("", vec![]),
             (": hello\n\n", vec![]),
-            ("event: line\ndata: {}\n\n", vec![event("line", "{}", None)]),
-            ("data:a\r\ndata: b\r\n\r\n", vec![event("message", "a\nb", None)]),
+            ("event: line\ndata: {}\n\n", vec![event("line", "{}")]),
+            ("data:a\r\ndata: b\r\n\r\n", vec![event("message", "a\nb")]),
             ("id: 7\nevent: x\ndata\n\n: still here\n\nretry: 5\ndata: c\n\n", vec![
-                event("x", "", Some("7")),
-                event("message", "c", None),
+                event("x", ""),
+                event("message", "c"),
             ]),
             ("data: cut", vec![Err("the stream broke off".to_owned())]),
         ] {

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::target::TargetProof;
 use super::{Context, ContextName, Contexts, Home, Proof, Surroundings, Target};
 use crate::client::Address;
 use crate::failure::{Cause, Failure};
@@ -131,7 +132,11 @@ fn show(home: &Home, name: Option<&ContextName>, output: OutputArgs) -> Result<(
             let target = Target::choose(None, &Surroundings::read()?, &contexts)?;
             match &target.context {
                 Some(name) => printed(name.as_str(), find(&contexts, name)?, &contexts),
-                None => json!({"name": "MU_URL", "url": target.address.to_string(), "credentials": "key", "current": true}),
+                None => {
+                    let credentials = if matches!(target.proof, TargetProof::Given(_)) { "token" } else { "key" };
+                    let url = target.address.to_string();
+                    json!({"name": "MU_URL", "url": url, "credentials": credentials, "current": true})
+                }
             }
         }
     };

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use http::header::ACCEPT;
 use http::{HeaderName, HeaderValue, Method};
-use mu_control::access::signature::SKEW;
 use serde_json::json;
 
 use super::{Arguments, Output, body, cause};
@@ -15,11 +15,11 @@ use crate::output::written;
 use crate::remote::{OnStack, Remote};
 use crate::terminal::{self, printable};
 
-/// Longer than any function may run.
-const PATIENCE: Duration = SKEW.saturating_add(Duration::from_secs(30));
+/// Longer than any function may run, which is 5 minutes.
+const PATIENCE: Duration = Duration::from_secs(5 * 60 + 30);
 
 /// By which a function's answer is told from one of the node.
-const INVOCATION_ID: HeaderName = HeaderName::from_static("mu-invocation-id");
+const INVOCATION_ID: HeaderName = HeaderName::from_static("x-mu-invocation-id");
 
 /// Headers that say to the node who asks; a function never gets them.
 const OWN_HEADERS: [&str; 5] = ["authorization", "signature", "signature-input", "content-digest", "idempotency-key"];
@@ -75,6 +75,9 @@ fn question<'a>(stack: &str, arguments: &Arguments, content: &'a [u8]) -> Result
         };
         call = call.header(name, value);
     }
+    if !arguments.header.iter().any(|(name, _)| name.eq_ignore_ascii_case(ACCEPT.as_str())) {
+        call = call.header(ACCEPT, HeaderValue::from_static("*/*"));
+    }
     // A call may do something; whoever wants it twice says it twice.
     Ok(call.once().patience(PATIENCE))
 }
@@ -126,7 +129,7 @@ mod tests {
     #[test]
     fn an_answer_of_the_function_has_the_exit_codes_of_one() {
         for (status, expected) in [(200, None), (404, Some(Cause::Rejected)), (503, Some(Cause::FunctionFailed))] {
-            let server = StandIn::start(move |_, _| Reply::json(status, &json!({})).with("mu-invocation-id", "i1"));
+            let server = StandIn::start(move |_, _| Reply::json(status, &json!({})).with("x-mu-invocation-id", "i1"));
             let result = call(&server.client(Credentials::None), "shop", &arguments(&["-X", "POST"]));
             assert_eq!(result.err().map(|failure| failure.cause()), expected);
             assert_eq!(server.lines(), ["POST /v1/stacks/shop/invoke/cart.show"]);

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use clap::builder::styling::Style;
 use clap::{Args, ValueEnum};
-use http::{HeaderName, HeaderValue};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::OnStack;
@@ -21,12 +20,10 @@ const PAGE_LINES: u32 = 1_000;
 const RESUMES_MAX: u32 = 5;
 const RESUME_DELAY: Duration = Duration::from_secs(1);
 
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-
 /// Show what the functions of a stack wrote
 ///
-/// Prints the newest lines, the oldest of them first; with -f, lines as they are written from now on, after those since
-/// --since if that is given.
+/// Prints the newest lines, the oldest of them first. With -f it begins with the last few, or with those since --since, and
+/// goes on with lines as they are written.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
     /// Only lines of this function
@@ -76,19 +73,13 @@ enum Output {
 }
 
 /// A line, as far as it is shown.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct LineView {
     time: String,
     function: String,
     level: String,
     message: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct DroppedView {
-    lines: u64,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -125,7 +116,7 @@ fn show(client: &Client, stack: &str, arguments: &Arguments) -> Result<(), Failu
 
 /// Prints lines until somebody ends it. A stream that breaks off is taken up where it was.
 fn follow(client: &Client, stack: &str, arguments: &Arguments) -> Result<(), Failure> {
-    let mut place = Place { since: arguments.since.clone(), event: None };
+    let mut place = Place { since: arguments.since.clone(), seen: Vec::new() };
     let mut resumes = 0;
     loop {
         let call = place.call(stack, arguments);
@@ -152,6 +143,7 @@ fn follow(client: &Client, stack: &str, arguments: &Arguments) -> Result<(), Fai
             return Err(broken.hint("is the node running? `mu logs -f` goes on from now"));
         }
         terminal::say(format!("{DIM}The stream broke off; taking it up again{DIM:#}"));
+        place.resume();
         std::thread::sleep(RESUME_DELAY);
     }
 }
@@ -159,44 +151,60 @@ fn follow(client: &Client, stack: &str, arguments: &Arguments) -> Result<(), Fai
 /// How far somebody has read.
 struct Place {
     since: Option<String>,
-    /// The id of the last event, if the node gives them ids.
-    event: Option<String>,
+    /// The lines of that time that were printed, which a node sends again when the stream is taken up there.
+    seen: Vec<Seen>,
+}
+
+struct Seen {
+    line: Value,
+    /// Whether it was printed before the stream broke off.
+    is_before: bool,
 }
 
 impl Place {
     fn call(&self, stack: &str, arguments: &Arguments) -> Call<'static> {
         let call = Call::events(path(&["stacks", stack, "logs", "follow"]));
-        let call = call.query(&arguments.query(self.since.as_deref()));
-        match self.event.as_deref().and_then(|id| HeaderValue::from_str(id).ok()) {
-            Some(id) => call.header(LAST_EVENT_ID, id),
-            None => call,
+        call.query(&arguments.query(self.since.as_deref()))
+    }
+
+    /// What was printed so far may come again.
+    fn resume(&mut self) {
+        self.seen.iter_mut().for_each(|seen| seen.is_before = true);
+    }
+
+    /// Whether a line is to be printed: unless it was before.
+    fn is_new(&mut self, line: &Value) -> bool {
+        if let Some(at) = self.seen.iter().position(|seen| seen.is_before && seen.line == *line) {
+            self.seen[at].is_before = false;
+            return false;
         }
+        if let Some(time) = line["time"].as_str() {
+            if self.since.as_deref() != Some(time) {
+                self.since = Some(time.to_owned());
+                self.seen.clear();
+            }
+            self.seen.push(Seen { line: line.clone(), is_before: false });
+        }
+        true
     }
 }
 
 fn take(event: &ServerEvent, place: &mut Place, output: Output) -> Result<(), Failure> {
-    let read = |data: &str| {
-        serde_json::from_str::<Value>(data).map_err(|e| Failure::from_error(Cause::Failed, "reading what the node sent", &e))
-    };
     match event.name.as_str() {
-        "dropped" => {
-            let DroppedView { lines } = view(&read(&event.data)?)?;
-            terminal::say(format!("{YELLOW}{lines} lines are missing here: they came faster than they were read{YELLOW:#}"));
+        "line" => {
+            let line = serde_json::from_str(&event.data)
+                .map_err(|e| Failure::from_error(Cause::Failed, "reading what the node sent", &e))?;
+            if place.is_new(&line) { print(&line, output) } else { Ok(()) }
         }
-        "line" | "message" => {
-            let line = read(&event.data)?;
-            print(&line, output)?;
-            if let Some(time) = line["time"].as_str() {
-                place.since = Some(time.to_owned());
-            }
+        "lost" => {
+            let lines = printable(&event.data);
+            let why = "they came faster than they were read";
+            terminal::say(format!("{YELLOW}{lines} lines are missing here: {why}{YELLOW:#}"));
+            Ok(())
         }
         // Something of later.
-        _ => {}
+        _ => Ok(()),
     }
-    if event.id.is_some() {
-        place.event.clone_from(&event.id);
-    }
-    Ok(())
 }
 
 fn print(line: &Value, output: Output) -> Result<(), Failure> {
@@ -270,16 +278,19 @@ mod tests {
 
     #[test]
     fn following_goes_on_after_the_last_line() {
-        let mut place = Place { since: Some("15m".to_owned()), event: None };
+        let mut place = Place { since: Some("15m".to_owned()), seen: Vec::new() };
         let arguments = arguments(&["-f"]);
         assert_eq!(place.call("s", &arguments).line(), "GET /v1/stacks/s/logs/follow?since=15m");
-        let line = json!({"time": "2026-11-21T17:35:38.123456Z", "message": "x"}).to_string();
-        let event = ServerEvent { name: "line".to_owned(), data: line, id: Some("7".to_owned()) };
-        take(&event, &mut place, Output::Json).unwrap();
-        assert_eq!(place.event.as_deref(), Some("7"));
+        let line = |second: u32, text: &str| json!({"time": format!("2026-11-21T17:35:{second}.123Z"), "message": text});
+        let mut printed = |lines: &[Value]| lines.iter().map(|line| place.is_new(line)).collect::<Vec<_>>();
+        assert_eq!(printed(&[line(10, "a"), line(11, "a"), line(11, "a"), line(11, "b")]), [true; 4]);
+        place.resume();
         assert_eq!(
             place.call("s", &arguments).line(),
-            "GET /v1/stacks/s/logs/follow?since=2026-11-21T17%3A35%3A38.123456Z"
+            "GET /v1/stacks/s/logs/follow?since=2026-11-21T17%3A35%3A11.123Z"
         );
+        let mut printed = |lines: &[Value]| lines.iter().map(|line| place.is_new(line)).collect::<Vec<_>>();
+        let again = [line(11, "a"), line(11, "a"), line(11, "b"), line(11, "b"), line(12, "a")];
+        assert_eq!(printed(&again), [false, false, false, true, true]);
     }
 }

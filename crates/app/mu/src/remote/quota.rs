@@ -155,11 +155,11 @@ fn whole(text: &str) -> Result<Quota, String> {
 }
 
 fn instructions(text: &str) -> Result<Quota, String> {
-    quota(text, |text| text.parse::<Instructions>().map(u64::from).map_err(|e| e.to_string()))
+    quota(text, |text| text.parse::<Instructions>().map(Instructions::count).map_err(|e| e.to_string()))
 }
 
 fn size(text: &str) -> Result<Quota, String> {
-    quota(text, |text| text.parse::<ByteSize>().map(u64::from).map_err(|e| e.to_string()))
+    quota(text, |text| text.parse::<ByteSize>().map(ByteSize::bytes).map_err(|e| e.to_string()))
 }
 
 #[cfg(test)]

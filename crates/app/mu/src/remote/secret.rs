@@ -2,13 +2,11 @@
 
 use std::path::PathBuf;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use clap::{Args, Subcommand};
 use http::Method;
 use inquire::{Password, PasswordDisplayMode};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Certainty, OnStack, read_text};
 use crate::client::{Call, Limit, path};
@@ -88,7 +86,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             let (client, stack) = stack.connect()?;
             let value = value(name, from_file.as_ref())?;
             let at = path(&["stacks", &stack, "secrets", name]);
-            client.tell(&Call::order(Method::PUT, at, &order(&value)))?;
+            client.tell(&Call::order(Method::PUT, at, &json!({"value": text(value)?})))?;
             terminal::say(format!("Set {BOLD}{name}{BOLD:#} of {stack}"));
             Ok(())
         }
@@ -133,12 +131,13 @@ fn value(name: &str, from_file: Option<&PathBuf>) -> Result<Vec<u8>, Failure> {
     Ok(value)
 }
 
-/// What the node is told: text as text, other bytes in base64.
-fn order(value: &[u8]) -> Value {
-    match std::str::from_utf8(value) {
-        Ok(text) => json!({"value": text}),
-        Err(_) => json!({"value_base64": BASE64_STANDARD.encode(value)}),
-    }
+/// The value as text: functions get it as an environment variable. A value that is none is not repeated.
+fn text(value: Vec<u8>) -> Result<String, Failure> {
+    let text = String::from_utf8(value).ok().filter(|text| !text.contains('\0'));
+    text.ok_or_else(|| {
+        Failure::new(Cause::Failed, "the value is not text in UTF-8, which an environment variable is")
+            .hint("write other bytes in base64, and let the function read that")
+    })
 }
 
 #[cfg(test)]
@@ -146,8 +145,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_sent_as_text_and_bytes_as_base64() {
-        assert_eq!(order(b"a\nb"), json!({"value": "a\nb"}));
-        assert_eq!(order(&[0xff, 0]), json!({"value_base64": "/wA="}));
+    fn a_secret_is_text() {
+        assert_eq!(text(b"a\nb".to_vec()).unwrap(), "a\nb");
+        for value in [&b"\xff"[..], b"a\0b"] {
+            assert_eq!(text(value.to_vec()).unwrap_err().cause(), Cause::Failed);
+        }
     }
 }

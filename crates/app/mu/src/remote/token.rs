@@ -146,7 +146,7 @@ fn lifetime(text: &str) -> Result<Duration, String> {
             let days = days.parse::<u32>().map_err(|_| "write a number of days, like 90d".to_owned())?;
             Duration::from_secs(u64::from(days) * 86_400)
         }
-        None => text.parse::<HumanDuration>().map_err(|e| format!("{e}; or days, like 90d"))?.into(),
+        None => text.parse::<HumanDuration>().map_err(|e| format!("{e}; or days, like 90d"))?.duration(),
     };
     if lifetime.as_secs() > 0 { Ok(lifetime) } else { Err("it would be over at once".to_owned()) }
 }

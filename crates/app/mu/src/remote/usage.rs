@@ -18,8 +18,8 @@ pub(crate) struct Arguments {
     /// From this day on (UTC), like 2026-11-01 [default: all that was ever used]
     #[arg(long, value_name = "DAY")]
     since: Option<String>,
-    /// Up to and including this day
-    #[arg(long, value_name = "DAY")]
+    /// Up to and including this day [default: today]
+    #[arg(long, value_name = "DAY", requires = "since")]
     until: Option<String>,
     #[command(flatten)]
     stack: OnStack,

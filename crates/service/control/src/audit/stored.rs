@@ -60,7 +60,7 @@ pub(super) fn encode(record: &AuditRecord) -> Bytes {
         from: record.from.clone(),
         request_id: record.request_id.clone(),
         outcome: match record.outcome.clone() {
-            AuditOutcome::Done => StoredOutcome::Done,
+            AuditOutcome::Done | AuditOutcome::Begun => StoredOutcome::Done,
             AuditOutcome::Refused(code) => StoredOutcome::Refused(code),
             AuditOutcome::Failed(code) => StoredOutcome::Failed(code),
         },

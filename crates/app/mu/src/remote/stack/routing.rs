@@ -101,7 +101,7 @@ impl RouteArguments {
                 auto["steps"] = json!(steps);
             }
             if let Some(interval) = self.interval {
-                auto["interval_s"] = json!(std::time::Duration::from(interval).as_secs().max(1));
+                auto["interval_s"] = json!(interval.duration().as_secs().max(1));
             }
             if let Some(requests) = self.min_requests {
                 auto["min_requests"] = json!(requests);
