@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::failure::AFTER_HELP;
-use crate::{build, completions, config, doctor, init, invoke, run, serve};
+use crate::remote::{audit_log, deploy, grant, login, logs, member, secret, stack, token, usage, whoami};
+use crate::{build, completions, config, context, doctor, init, invoke, run, serve};
 
 /// A serverless cloud in one binary: run functions, tables, boxes and HTTP routes on your machine.
 #[derive(Parser, Debug)]
@@ -21,6 +22,18 @@ pub(crate) enum Command {
     Invoke(invoke::Arguments),
     Serve(serve::Arguments),
     Config(config::Arguments),
+    Login(login::Arguments),
+    Whoami(whoami::Arguments),
+    Context(context::commands::Arguments),
+    Deploy(deploy::Arguments),
+    Stack(stack::Arguments),
+    Secret(secret::Arguments),
+    Grant(grant::Arguments),
+    Logs(logs::Arguments),
+    Usage(usage::Arguments),
+    Member(member::Arguments),
+    Token(token::Arguments),
+    AuditLog(audit_log::Arguments),
     /// Print the JSON Schema of mu.yaml
     ///
     /// Editors use it to complete and check the manifest as you type.

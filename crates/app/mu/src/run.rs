@@ -22,6 +22,7 @@ use crate::local_node;
 use crate::project::Project;
 use crate::report::{Event, Output, Reporter, Tap};
 use crate::run::announce::Announcer;
+pub(crate) use crate::run::announce::{curl, example_path};
 use crate::run::callers::EveryoneIsLocal;
 use crate::run::door::Door;
 use crate::run::follow::Session;

@@ -105,8 +105,8 @@ async fn serve(configuration: Configuration, arguments: &Arguments) -> Result<()
             "api": addresses.api.to_string(),
             "metrics": addresses.metrics.to_string(),
         });
-        let written = file::create_parent(path)
-            .and_then(|()| file::write_atomically(path, format!("{text:#}\n").as_bytes()));
+        let written =
+            file::create_parent(path).and_then(|()| file::write_atomically(path, format!("{text:#}\n").as_bytes()));
         written.map_err(|e| Failure::from_error(Cause::Failed, format!("writing {}", path.display()), &e))?;
     }
     signals.received().await;

@@ -18,7 +18,9 @@ fn outcome(verdict: Verdict) -> Outcome {
     match verdict {
         Verdict::Answered(status) => Outcome::of_status(status.as_u16()),
         Verdict::Failed(code::TIMED_OUT | code::OUT_OF_INSTRUCTIONS) => Outcome::TimedOut,
-        Verdict::Failed(code::REQUEST_TOO_LARGE | code::NO_ROOM) | Verdict::Rejected(_) | Verdict::Refused(_) => Outcome::Rejected,
+        Verdict::Failed(code::REQUEST_TOO_LARGE | code::NO_ROOM) | Verdict::Rejected(_) | Verdict::Refused(_) => {
+            Outcome::Rejected
+        }
         // The caller ended within its own body.
         Verdict::Failed(code::REQUEST_BROKEN) | Verdict::Abandoned => Outcome::Abandoned,
         Verdict::Failed(code::LOAD_FAILED | code::INTERNAL) => Outcome::Internal,

@@ -116,8 +116,7 @@ impl Server {
         )
         .with_bytes_max(settings.api.upload_bytes_max);
         let secrets = Arc::new(Secrets::new(Arc::clone(&shared), &key, env.clone()));
-        let loader =
-            Loader { catalog: catalog.clone(), artifacts: artifacts.clone(), secrets: Arc::clone(&secrets) };
+        let loader = Loader { catalog: catalog.clone(), artifacts: artifacts.clone(), secrets: Arc::clone(&secrets) };
         let db = Arc::new(MuDb::new(Arc::clone(&shared)));
         let boxes = Arc::new(Boxes::open(Arc::new(FsBlobs::open(&data("boxes"))?), key, &env));
         let http = HttpClient::new(settings.egress);
@@ -134,7 +133,8 @@ impl Server {
         }));
         register_stacks(&catalog, &invoker).await?;
 
-        let gateway = Gateway::bind(settings.gateway.address, env.clone(), Arc::clone(&invoker), settings.gateway.limits)?;
+        let gateway =
+            Gateway::bind(settings.gateway.address, env.clone(), Arc::clone(&invoker), settings.gateway.limits)?;
         let listener = ApiListener::bind(settings.api.address, env.clone())?;
         let addresses = (gateway.address(), listener.address());
         let probe_kv = Arc::clone(&kv);
@@ -269,7 +269,8 @@ fn access(
 
 fn issuer(settings: &settings::OidcSettings) -> Result<Issuer, StartError> {
     use mu_control::access::oidc::SigningAlgorithm;
-    let name: IssuerName = settings.name.parse().map_err(|e| StartError::Issuer(format!("`{}`: {e}", settings.name)))?;
+    let name: IssuerName =
+        settings.name.parse().map_err(|e| StartError::Issuer(format!("`{}`: {e}", settings.name)))?;
     let algorithms = settings.algorithms.iter().map(|algorithm| match algorithm {
         settings::OidcAlgorithm::Rs256 => SigningAlgorithm::Rs256,
         settings::OidcAlgorithm::Es256 => SigningAlgorithm::Es256,

@@ -13,8 +13,8 @@ mod cipher;
 pub mod conformance;
 pub mod format;
 mod root_key;
-mod uploads;
 mod sealer;
+mod uploads;
 
 pub use blobs::{
     BLOB_KEY_BYTES_MAX, BLOB_KEY_PARTS_MAX, BLOB_PATH_BYTES_MAX, BlobError, BlobInfo, BlobReader, BlobWriter, Blobs,
@@ -22,5 +22,5 @@ pub use blobs::{
 };
 pub use boxes::{Boxes, ETag, Limits, ObjectInfo, ObjectMeta, ObjectReader, StackId, StorageError, StorageOps};
 pub use root_key::{RootKey, RootKeyError};
-pub use uploads::{AppendError, FsUploads, InvalidUploadId, MemUploads, UploadId, UploadStore};
 pub use sealer::{SEAL_BYTES, Sealer, Unsealable};
+pub use uploads::{AppendError, FsUploads, InvalidUploadId, MemUploads, UploadId, UploadStore};

@@ -96,7 +96,8 @@ impl Loader {
             SecretError::NotFound { .. } => RegionError::NotLoadable(error.to_string()),
             error => RegionError::Internal(error.to_string()),
         })?;
-        let values = values.iter().filter_map(|(name, value)| Some((name.as_str().parse().ok()?, value.reveal().to_owned())));
+        let values =
+            values.iter().filter_map(|(name, value)| Some((name.as_str().parse().ok()?, value.reveal().to_owned())));
         Ok(values.collect())
     }
 

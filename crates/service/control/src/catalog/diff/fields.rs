@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use mu_stack::{Auth, 
-    AllowList, Artifact, Cors, Function, FunctionLimits, Gateway, HumanDuration, MethodSet, Service, Stack, StorageBox,
-    Table, WebSocketLimits,
+use mu_stack::{
+    AllowList, Artifact, Auth, Cors, Function, FunctionLimits, Gateway, HumanDuration, MethodSet, Service, Stack,
+    StorageBox, Table, WebSocketLimits,
 };
 
 use super::Services;
