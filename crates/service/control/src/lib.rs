@@ -4,7 +4,7 @@
 //! its own, so that nothing here knows how functions run.
 
 pub mod access;
-// pub mod api;
+pub mod api;
 pub mod audit;
 pub mod catalog;
 pub mod domains;
