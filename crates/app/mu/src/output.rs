@@ -1,5 +1,7 @@
 //! Data on standard output: a table for people, or JSON for programs.
 
+use std::io;
+
 use clap::{Args, ValueEnum};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -67,7 +69,9 @@ pub(crate) fn view<V: DeserializeOwned>(value: &Value) -> Result<V, Failure> {
     })
 }
 
-pub(crate) fn written(result: std::io::Result<()>) -> Result<(), Failure> {
+/// What became of writing. That the reader has enough, as `head` may have, is no failure.
+pub(crate) fn written(result: io::Result<()>) -> Result<(), Failure> {
+    let result = result.or_else(|e| if e.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(e) });
     result.map_err(|e| Failure::from_error(Cause::Failed, "writing the result", &e))
 }
 

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use url::{Host, Url};
 
+use crate::failure::{Cause, Failure};
+
 /// The URL of a management API: a scheme, a host and perhaps a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
@@ -27,6 +29,11 @@ pub(crate) enum ParseAddressError {
 }
 
 impl Address {
+    /// The address that somebody wrote as an argument. It is not repeated when it is wrong: it may hold a password.
+    pub(crate) fn given(text: &str) -> Result<Self, Failure> {
+        text.parse().map_err(|e: ParseAddressError| Failure::new(Cause::Failed, e.to_string()))
+    }
+
     /// The URL of a path, which begins with a slash.
     pub(super) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.origin)
@@ -100,6 +107,13 @@ mod tests {
         ] {
             let read = text.parse::<Address>().map(|address| address.to_string());
             assert_eq!(read, expected.map(str::to_owned), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_not_repeated() {
+        for text in ["https://me:secret@mu.example.com", "secret"] {
+            assert!(!Address::given(text).unwrap_err().render().contains("secret"));
         }
     }
 

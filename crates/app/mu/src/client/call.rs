@@ -130,6 +130,11 @@ impl<'a> Call<'a> {
         Self { repeat: Repeat::Never, ..self.without_key() }
     }
 
+    /// Asked again when the node is busy, and not when the connection breaks: the caller knows better what to do then.
+    pub(crate) fn lost_at_once(self) -> Self {
+        Self { repeat: Repeat::IfRefused, ..self }
+    }
+
     pub(crate) fn patience(self, limit: Duration) -> Self {
         Self { patience: Patience::Whole(limit), ..self }
     }

@@ -18,6 +18,8 @@ const DELAY_MAX: Duration = Duration::from_secs(30);
 pub(super) enum Repeat {
     /// It changes nothing, or the node knows it when it comes again.
     MayBe,
+    /// Only when the node answered that it is busy.
+    IfRefused,
     /// It would be done twice.
     Never,
 }
@@ -42,7 +44,7 @@ pub(super) fn delay(tries: u32, repeat: Repeat, outcome: Outcome) -> Option<Dura
     let wait = match outcome {
         Outcome::NotSent => DELAY_FIRST * doubled,
         Outcome::Lost if repeat == Repeat::MayBe => DELAY_FIRST * doubled,
-        Outcome::Answered { status, retry_after } if repeat == Repeat::MayBe => match (status, retry_after) {
+        Outcome::Answered { status, retry_after } if repeat != Repeat::Never => match (status, retry_after) {
             // A conflict with a time: the same order is under way.
             (StatusCode::CONFLICT, Some(wait)) => wait,
             (StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS, Some(wait)) => wait,
@@ -65,7 +67,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_again_and_when() {
-        use Repeat::{MayBe, Never};
+        use Repeat::{IfRefused, MayBe, Never};
         for (tries, repeat, outcome, expected_ms) in [
             (1, MayBe, Outcome::NotSent, Some(100)),
             (3, MayBe, Outcome::NotSent, Some(400)),
@@ -73,6 +75,8 @@ mod tests {
             (1, Never, Outcome::NotSent, Some(100)),
             (2, MayBe, Outcome::Lost, Some(200)),
             (1, Never, Outcome::Lost, None),
+            (1, IfRefused, Outcome::Lost, None),
+            (1, IfRefused, answered(503, Some(2)), Some(2_000)),
             (1, MayBe, answered(200, None), None),
             (1, MayBe, answered(404, Some(1)), None),
             (1, MayBe, answered(409, None), None),

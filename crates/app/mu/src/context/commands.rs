@@ -30,7 +30,7 @@ enum Command {
         /// What to call it
         name: ContextName,
         /// Where its management API is, like http://127.0.0.1:12000
-        url: Address,
+        url: String,
     },
     /// Use another node from now on
     Use { name: ContextName },
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let home = Home::find()?;
     match &arguments.command {
         Command::Add { name, url } => {
-            let context = Context { address: url.clone(), proof: Proof::Key, principal: None };
+            let context = Context { address: Address::given(url)?, proof: Proof::Key, principal: None };
             add(&home, name, context)
         }
         Command::Use { name } => {

@@ -24,7 +24,7 @@ const TOKEN_BYTES_MAX: u64 = 8 * 1024;
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
     /// Where its management API is, like http://127.0.0.1:12000
-    url: Address,
+    url: String,
     /// What to call the context [default: made of the URL]
     #[arg(long, short)]
     name: Option<ContextName>,
@@ -55,11 +55,11 @@ struct MeView {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let home = Home::find()?;
-    let name = arguments.name.clone().map_or_else(|| name_of(&arguments.url), Ok)?;
-    let anybody = Client::new(arguments.url.clone(), Credentials::None);
+    let (home, address) = (Home::find()?, Address::given(&arguments.url)?);
+    let name = arguments.name.clone().map_or_else(|| name_of(&address), Ok)?;
+    let anybody = Client::new(address.clone(), Credentials::None);
     let node = node(&anybody)?;
-    if arguments.url.is_readable_by_others() {
+    if address.is_readable_by_others() {
         let message = "the URL begins with http://, so that others on the network can read what you send";
         terminal::say(format!("{YELLOW}warning{YELLOW:#}{BOLD}:{BOLD:#} {message}"));
     }
@@ -81,14 +81,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(token) => home.write_token(&name, token)?,
         None => home.remove_token(&name)?,
     }
-    let context = Context { address: arguments.url.clone(), proof, principal: Some(me.principal.clone()) };
+    let context = Context { address: address.clone(), proof, principal: Some(me.principal.clone()) };
     contexts.all.insert(name.clone(), context);
     contexts.current = Some(name.clone());
     home.write_contexts(&contexts)?;
     let role = me.role.map(|role| format!(", {}", printable(&role))).unwrap_or_default();
     terminal::say(format!(
-        "Signed in to {BOLD}{name}{BOLD:#} ({}, mu {}) as {}{role}",
-        arguments.url,
+        "Signed in to {BOLD}{name}{BOLD:#} ({address}, mu {}) as {}{role}",
         printable(&node.version),
         printable(&me.principal)
     ));

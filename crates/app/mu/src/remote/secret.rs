@@ -102,7 +102,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             let (client, stack) = stack.connect()?;
             let call = Call::order(Method::POST, path(&["stacks", &stack, "secrets", "rotate"]), &json!({}));
             let RotatedView { rotated } = client.ask(&call)?;
-            terminal::say(format!("Encrypted {rotated} secrets of {stack} anew"));
+            let what = if rotated == 1 { "secret" } else { "secrets" };
+            terminal::say(format!("Encrypted {rotated} {what} of {stack} anew"));
             Ok(())
         }
         Command::Delete { name, stack, certainty } => {

@@ -17,7 +17,7 @@ services:
     module: cart.wasm
   - type: Gateway
     name: api
-    routes:
+    endpoints:
       /items/{id}:
         get: cart.show
         delete: cart.drop
@@ -84,7 +84,7 @@ impl Received {
 
 #[test]
 fn a_first_deploy_makes_the_stack_and_sends_everything() {
-    let (received, is_made, size) = (Received::default(), Arc::new(Mutex::new(false)), 9 << 20);
+    let (received, is_made, size) = (Received::default(), Arc::new(Mutex::new(false)), 5 << 19);
     let (bytes, made) = (received.clone(), Arc::clone(&is_made));
     let server = StandIn::start(move |_, asked| {
         let mut made = made.lock().unwrap();
@@ -143,38 +143,56 @@ fn what_the_node_has_is_not_sent_and_a_rollout_begins_after_the_version_is_made(
 
 #[test]
 fn an_upload_goes_on_where_it_was() {
-    let (received, size) = (Received::default(), 300_000);
+    let (received, size) = (Received::default(), 3 << 20);
     received.0.lock().unwrap().extend(&module(size).bytes[..100_000]);
     let bytes = received.clone();
-    let server = StandIn::start(move |number, asked| match (number, asked.method.as_str()) {
-        (0, _) => Reply::json(201, &json!({"id": "u1", "offset": 100_000, "complete": false})),
+    let state = received.clone();
+    let server = StandIn::start(move |number, asked| match asked.method.as_str() {
+        "POST" => Reply::json(201, &json!({"id": "u1", "offset": state.0.lock().unwrap().len()})),
         // The piece arrives, and the answer does not.
-        (1, _) => {
+        "PATCH" if number == 1 => {
             bytes.take(asked, size);
             Reply::HangUp
         }
-        (2, "PATCH") => bytes.take(asked, size),
-        // It was ended by the piece: now it is known no more, and then found to be complete.
-        (_, "PATCH") => bytes.take(asked, size),
-        _ => panic!("nobody expects {}", asked.line()),
+        // Somebody else uploads the same, and is ahead.
+        "PATCH" if number == 3 => {
+            bytes.0.lock().unwrap().push(module(size).bytes[100_000 + (1 << 20)]);
+            bytes.take(asked, size)
+        }
+        _ => bytes.take(asked, size),
     });
     upload::upload(&server.client(Credentials::None), &module(size)).unwrap();
-    assert_eq!(*received.0.lock().unwrap(), module(size).bytes);
-    // After the answer was lost, the node said where to go on, which was the end: nothing was left to send.
-    assert_eq!(server.asked().last().unwrap().body.len(), 0);
+    assert!(*received.0.lock().unwrap() == module(size).bytes);
 }
 
 #[test]
 fn pieces_become_smaller_for_a_node_that_takes_less() {
-    let (received, size) = (Received::default(), 3 << 20);
+    let refuse = || Reply::error(413, "too_large", &json!({"limit_bytes": 1 << 18}));
+    // The second node hangs up before it has read all, so that nobody reads its answer.
+    for refusal in [refuse(), Reply::HangUp] {
+        let (received, size) = (Received::default(), 1 << 20);
+        let bytes = received.clone();
+        let server = StandIn::start(move |_, asked| match asked.method.as_str() {
+            "PATCH" if asked.body.len() > 1 << 18 => refusal.clone(),
+            "PATCH" => bytes.take(asked, size),
+            _ => Reply::json(201, &json!({"id": "u1", "offset": bytes.0.lock().unwrap().len()})),
+        });
+        upload::upload(&server.client(Credentials::None), &module(size)).unwrap();
+        assert!(*received.0.lock().unwrap() == module(size).bytes);
+    }
+}
+
+#[test]
+fn a_node_may_say_how_much_it_takes_at_once() {
+    let (received, size) = (Received::default(), 8 << 20);
     let bytes = received.clone();
     let server = StandIn::start(move |_, asked| match asked.method.as_str() {
-        "PATCH" if asked.body.len() > 1 << 20 => Reply::error(413, "too_large", &json!({"limit_bytes": 1 << 20})),
         "PATCH" => bytes.take(asked, size),
-        _ => node(asked, true),
+        _ => Reply::json(201, &json!({"id": "u1", "offset": 0, "piece_bytes_max": 64 << 20})),
     });
     upload::upload(&server.client(Credentials::None), &module(size)).unwrap();
-    assert_eq!(*received.0.lock().unwrap(), module(size).bytes);
+    let sizes: Vec<usize> = server.asked().iter().skip(1).map(|asked| asked.body.len()).collect();
+    assert_eq!(sizes, [4 << 20, 4 << 20]);
 }
 
 #[test]
