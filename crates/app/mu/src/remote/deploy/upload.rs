@@ -46,7 +46,13 @@ pub(super) fn upload(client: &Client, stack: &str, module: &Module) -> Result<()
     let (mut surprises, mut furthest) = (0, state.offset);
     while !state.complete {
         bar.at(state.offset);
-        let error = match send_piece(client, &path(&["stacks", stack, "uploads", &state.id]), module, state.offset, piece_bytes) {
+        let error = match send_piece(
+            client,
+            &path(&["stacks", stack, "uploads", &state.id]),
+            module,
+            state.offset,
+            piece_bytes,
+        ) {
             Ok(next) => {
                 if next.offset > furthest {
                     (surprises, furthest) = (0, next.offset);

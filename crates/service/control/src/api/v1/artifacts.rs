@@ -170,7 +170,8 @@ fn parse_hash(text: &str) -> Result<ArtifactHash, ApiError> {
 }
 
 fn parse_id(text: &str) -> Result<mu_storage::UploadId, ApiError> {
-    text.parse().map_err(|_| ApiError::not_found("there is no such upload: begin one with POST /v1/stacks/{stack}/uploads"))
+    text.parse()
+        .map_err(|_| ApiError::not_found("there is no such upload: begin one with POST /v1/stacks/{stack}/uploads"))
 }
 
 impl UploadView {
