@@ -1,6 +1,7 @@
 //! `mu serve`: a node with everything that a team needs of one, put together from its settings.
 
 mod api;
+mod authenticator;
 mod housekeeping;
 mod jwks;
 mod receipts;
@@ -29,13 +30,14 @@ use mu_control::secrets::Secrets;
 use mu_control::usage::UsageLedger;
 use mu_db::{FileJournal, JournalOptions, Kv, MuDb, RedbKv, RedbOptions};
 use mu_env::Env;
-use mu_gateway::Gateway;
+use mu_gateway::{Gateway, GatewayPorts};
 use mu_invoke::{Dormant, Invoker, OpenGate, Parts, Ports};
 use mu_runtime::{HttpClient, WasmEngine};
 use mu_storage::{Boxes, FsBlobs, FsUploads, RootKey};
 use mu_telemetry::{Metrics, MetricsParams};
 
 use self::api::ApiListener;
+use self::authenticator::AccessAuthenticator;
 use self::jwks::FetchedKeys;
 use self::receipts::Receipts;
 use self::region::{Loader, NodeRegion};
@@ -153,6 +155,8 @@ impl Server {
         let addresses = Addresses { gateway: addresses.0, api: addresses.1, metrics: operations.address() };
 
         let access = access(&settings, &shared, &env, http, addresses.api)?;
+        let authenticator = Arc::new(AccessAuthenticator(access.clone()));
+        let gateway = gateway.with_ports(GatewayPorts { authenticator, ..GatewayPorts::default() });
         let bootstrap = write_bootstrap(&access, &data(BOOTSTRAP_FILE)).await?;
         let region = NodeRegion::new(env.clone(), loader, Arc::clone(&invoker), db, boxes);
         let control = Arc::new(Control {
