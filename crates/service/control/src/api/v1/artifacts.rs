@@ -31,9 +31,15 @@ pub(super) fn router() -> OpenApiRouter<Arc<Control>> {
 #[serde(deny_unknown_fields)]
 struct Wanted {
     /// Their hashes (BLAKE3, hexadecimal), at most 1 000.
-    #[schema(max_items = 1000)]
+    #[schema(max_items = 1000, value_type = Vec<Blake3>)]
     hashes: Vec<String>,
 }
+
+/// A BLAKE3 hash: 64 hexadecimal digits.
+#[derive(ToSchema)]
+#[schema(pattern = "^[0-9a-f]{64}$")]
+#[expect(dead_code, reason = "it describes")]
+struct Blake3(String);
 
 /// Artifacts that have to be uploaded.
 #[derive(Debug, Serialize, ToSchema)]
@@ -50,6 +56,7 @@ struct CreateUpload {
     #[schema(pattern = "^[0-9a-f]{64}$")]
     hash: String,
     /// Its size in bytes.
+    #[schema(minimum = 1)]
     bytes: u64,
 }
 
@@ -106,6 +113,9 @@ async fn create(
     Input(input): Input<CreateUpload>,
 ) -> Result<Created<UploadView>, ApiError> {
     found(&control, &caller, &path.stack, Action::DeployStack).await?;
+    if input.bytes == 0 {
+        return Err(ApiError::invalid("`bytes`: there is nothing to upload"));
+    }
     let hash = parse_hash(&input.hash)?;
     caller.to(input.hash);
     let upload = control.artifacts.create_upload(&caller.principal(), hash, Some(input.bytes)).await?;
