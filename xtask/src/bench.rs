@@ -6,7 +6,7 @@
 //! the binary and the time to build it. Figures of a busy machine say little; ratios taken in one run say more.
 
 mod component;
-mod control;
+pub(crate) mod control;
 mod load;
 mod peers;
 mod project;

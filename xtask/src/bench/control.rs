@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use super::Options;
 use super::row::Row;
 use crate::failure::Outcome;
+pub(crate) use node::Node;
 
 pub(super) fn rows(root: &Path, binaries: &Path, options: Options) -> Outcome<Vec<Row>> {
     let mut rows = deploying::rows(root, binaries, options)?;

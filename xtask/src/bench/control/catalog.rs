@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::super::row::Row;
 use super::super::{Options, median, project};
 use super::api::Client;
-use super::node::{Node, same_again};
-use super::{millis, timed};
+use super::node::same_again;
+use super::{Node, millis, timed};
 use crate::failure::{Doing, Failure, Outcome};
 
 /// Stacks of a node whose start is measured, and all.

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::super::row::Row;
 use super::super::{Options, median, project};
-use super::node::{Node, same_again};
-use super::{millis, timed};
+use super::node::same_again;
+use super::{Node, millis, timed};
 use crate::failure::{Doing, Outcome};
 
 const ROUNDS: usize = 15;

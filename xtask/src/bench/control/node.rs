@@ -1,4 +1,4 @@
-//! A node that was started to be measured, and the `mu` that operates it.
+//! A node that was started to be measured or tested, and the `mu` that operates it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,7 +19,7 @@ const VARIABLES: [&str; 3] = ["MU_CONTEXT", "MU_TOKEN", "MU_URL"];
 const SETTLE_MAX: Duration = Duration::from_secs(15);
 const SETTLE_POLL: Duration = Duration::from_secs(1);
 
-pub(super) struct Node {
+pub(crate) struct Node {
     server: Server,
     mu: PathBuf,
     folder: PathBuf,
@@ -30,7 +30,7 @@ pub(super) struct Node {
 
 impl Node {
     /// Starts a node with its data in `folder`, as an earlier one left them there.
-    pub(super) fn start(binaries: &Path, folder: &Path) -> Outcome<Self> {
+    pub(crate) fn start(binaries: &Path, folder: &Path) -> Outcome<Self> {
         let (server, start_time) = timed(|| start::served(binaries, folder))?;
         let api = start::addresses(folder).and_then(|addresses| addresses["api"].as_str().map(str::to_owned));
         let api = api.ok_or_else(|| Failure::new("the node did not say where its API is"))?;
@@ -48,14 +48,14 @@ impl Node {
     }
 
     /// Makes `mu` the operator, and returns a token that may do everything.
-    pub(super) fn become_operator(&self) -> Outcome<String> {
+    pub(crate) fn become_operator(&self) -> Outcome<String> {
         let mut login = self.mu(&["login", &format!("http://{}", self.api), "--bootstrap-token-file"]);
         process::capture(login.arg(self.folder.join("data/bootstrap.token")).env_remove("MU_URL"))?;
         process::capture(&mut self.mu(&["token", "create", "bench", "--role", "admin", "--node"]))
     }
 
     /// Deploys a project with `mu deploy`, signed by the operator's key.
-    pub(super) fn deploy(&self, project: &Path) -> Outcome {
+    pub(crate) fn deploy(&self, project: &Path) -> Outcome {
         process::capture(self.mu(&["deploy"]).arg(project)).map(drop)
     }
 
@@ -64,7 +64,7 @@ impl Node {
     }
 
     /// Where the management API listens.
-    pub(super) fn api(&self) -> &str {
+    pub(crate) fn api(&self) -> &str {
         &self.api
     }
 
@@ -82,7 +82,7 @@ impl Node {
         Ok(last)
     }
 
-    pub(super) fn stop(self) -> Outcome {
+    pub(crate) fn stop(self) -> Outcome {
         self.server.stop()
     }
 

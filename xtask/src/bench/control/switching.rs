@@ -8,8 +8,8 @@ use serde_json::json;
 use super::super::load::{Load, single_request};
 use super::super::row::Row;
 use super::super::{CONNECTIONS, Options, project};
+use super::Node;
 use super::api::Client;
-use super::node::Node;
 use crate::failure::{Doing, Failure, Outcome};
 
 const SWITCHES: usize = 20;
