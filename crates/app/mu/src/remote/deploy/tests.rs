@@ -142,6 +142,20 @@ fn what_the_node_has_is_not_sent_and_a_rollout_begins_after_the_version_is_made(
 }
 
 #[test]
+fn a_stack_that_is_gone_but_for_its_data_is_made_again() {
+    let server = StandIn::start(|number, asked| match asked.line().as_str() {
+        "GET /v1/stacks/shop" if number == 0 => {
+            Reply::json(200, &json!({"stack": {"name": "shop", "state": "kept", "routing": []}}))
+        }
+        "POST /v1/stacks/shop/artifacts/missing" => Reply::json(200, &json!({"missing": []})),
+        _ => node(asked, true),
+    });
+    deploy(&server, &[module(10)], &arguments()).unwrap();
+    assert_eq!(server.lines()[..2], ["GET /v1/stacks/shop", "POST /v1/stacks"]);
+    assert_eq!(server.asked()[1].json(), json!({"name": "shop"}));
+}
+
+#[test]
 fn an_upload_goes_on_where_it_was() {
     let (received, size) = (Received::default(), 3 << 20);
     received.0.lock().unwrap().extend(&module(size).bytes[..100_000]);
