@@ -175,7 +175,7 @@ fn an_upload_goes_on_where_it_was() {
         }
         _ => bytes.take(asked, size),
     });
-    upload::upload(&server.client(Credentials::None), &module(size)).unwrap();
+    upload::upload(&server.client(Credentials::None), "shop", &module(size)).unwrap();
     assert!(*received.0.lock().unwrap() == module(size).bytes);
 }
 
@@ -191,7 +191,7 @@ fn pieces_become_smaller_for_a_node_that_takes_less() {
             "PATCH" => bytes.take(asked, size),
             _ => Reply::json(201, &json!({"id": "u1", "offset": bytes.0.lock().unwrap().len()})),
         });
-        upload::upload(&server.client(Credentials::None), &module(size)).unwrap();
+        upload::upload(&server.client(Credentials::None), "shop", &module(size)).unwrap();
         assert!(*received.0.lock().unwrap() == module(size).bytes);
     }
 }
@@ -204,7 +204,7 @@ fn a_node_may_say_how_much_it_takes_at_once() {
         "PATCH" => bytes.take(asked, size),
         _ => Reply::json(201, &json!({"id": "u1", "offset": 0, "piece_bytes_max": 64 << 20})),
     });
-    upload::upload(&server.client(Credentials::None), &module(size)).unwrap();
+    upload::upload(&server.client(Credentials::None), "shop", &module(size)).unwrap();
     let sizes: Vec<usize> = server.asked().iter().skip(1).map(|asked| asked.body.len()).collect();
     assert_eq!(sizes, [4 << 20, 4 << 20]);
 }
@@ -215,7 +215,7 @@ fn an_upload_that_goes_in_circles_is_given_up() {
         "PATCH" => Reply::error(409, "wrong_offset", &json!({"offset": 5})),
         _ => node(asked, true),
     });
-    let failure = upload::upload(&server.client(Credentials::None), &module(10)).unwrap_err();
+    let failure = upload::upload(&server.client(Credentials::None), "shop", &module(10)).unwrap_err();
     assert_eq!(failure.cause(), Cause::Conflict);
 }
 
