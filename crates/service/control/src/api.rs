@@ -10,6 +10,7 @@ mod error;
 pub(crate) mod front;
 mod input;
 mod page;
+mod rates;
 mod time;
 mod upkeep;
 #[expect(unused_qualifications, reason = "the macro that describes a route names types by their paths")]
@@ -29,6 +30,7 @@ use crate::access::{Access, Action};
 use crate::audit::Audit;
 use crate::catalog::{Artifacts, Catalog, DataFate, Idempotency, RoutingRecord, StackRecord};
 use crate::logs::LogStore;
+use crate::quota::Quotas;
 use crate::region::Region;
 use crate::secrets::Secrets;
 use crate::usage::UsageLedger;
@@ -66,6 +68,8 @@ pub struct Control {
     pub logs: Arc<LogStore>,
     /// What stacks have used.
     pub usage: Arc<UsageLedger>,
+    /// What stacks and clients may use.
+    pub quotas: Arc<Quotas>,
     /// What runs the stacks.
     pub region: Arc<dyn Region>,
     /// What an operator sets.
@@ -98,6 +102,10 @@ impl Control {
         self.logs.delete_stack(stack.id);
         if data == DataFate::Remove {
             self.secrets.delete_stack(&stack.id).await?;
+        }
+        if data == DataFate::Remove {
+            // A quota stays with data that are kept: deleting a stack is no way around it.
+            self.quotas.forget_stack(&stack.id).await?;
         }
         if data == DataFate::Remove {
             self.access.grants().forget_stack(&stack.id).await?;

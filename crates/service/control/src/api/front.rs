@@ -120,12 +120,14 @@ async fn admit(
     request_id: &Arc<str>,
 ) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
-    let who = control.access.authenticate(&RequestHead::from(&parts)).await?;
+    let from = parts.extensions.get::<PeerAddress>().map(|peer| peer.0);
+    let who = control.access.authenticate(&RequestHead::from(&parts)).await;
+    super::rates::check(&control.quotas, who.as_ref().ok(), from)?;
+    let who = who?;
     let content = read_body(body, control.settings.request_bytes_max).await?;
     if let Some(expected) = who.body {
         check_body(expected, &content)?;
     }
-    let from = parts.extensions.get::<PeerAddress>().map(|peer| peer.0);
     let head =
         Head { method: parts.method.clone(), uri: parts.uri.clone(), headers: parts.headers.clone() };
     let caller = Caller { who: Arc::new(who), from, request_id: Arc::clone(request_id), head: Arc::new(head), notes: Arc::default() };
