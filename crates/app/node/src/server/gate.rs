@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mu_control::quota::{
-    Exceeded, Limit, Measure, MeasureError, Quota, QuotaDefaults, Quotas, Stored,
-};
+use mu_control::quota::{Exceeded, Limit, Measure, MeasureError, Quota, QuotaDefaults, Quotas, Stored};
 use mu_db::MuDb;
 use mu_invoke::{Asks, DataKind, Gatekeeper, Pass, Refusal, WritePermit, code};
 use mu_stack::StackId;

@@ -99,7 +99,9 @@ impl QuotaBook {
         }
         let record = record::encode(&quota).ok_or(QuotaError::UnreadableRecord)?;
         self.kv.commit(Batch::new().put(record::key(subject), record)).await?;
-        self.changed(|quotas| { quotas.insert(subject.clone(), quota); });
+        self.changed(|quotas| {
+            quotas.insert(subject.clone(), quota);
+        });
         Ok(())
     }
 
@@ -109,7 +111,9 @@ impl QuotaBook {
     /// When the database fails.
     pub async fn clear(&self, subject: &Subject) -> Result<(), QuotaError> {
         self.kv.commit(Batch::new().delete(record::key(subject))).await?;
-        self.changed(|quotas| { quotas.remove(subject); });
+        self.changed(|quotas| {
+            quotas.remove(subject);
+        });
         Ok(())
     }
 

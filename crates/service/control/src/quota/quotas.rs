@@ -12,8 +12,8 @@ use mu_telemetry::Metrics;
 
 use super::gcra::Rate;
 use super::{
-    Admitted, ByteLimit, Exceeded, Gate, Limited, Measure, Over, Owners, Quota, QuotaBook, QuotaDefaults,
-    QuotaError, RateLimiter, Stored, StoredBytes, Subject,
+    Admitted, ByteLimit, Exceeded, Gate, Limited, Measure, Over, Owners, Quota, QuotaBook, QuotaDefaults, QuotaError,
+    RateLimiter, Stored, StoredBytes, Subject,
 };
 use crate::usage::UsageLedger;
 

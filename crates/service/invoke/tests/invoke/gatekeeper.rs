@@ -5,9 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mu_abi::{DbReply, DbRequest, StorageReply, StorageRequest};
-use mu_invoke::{
-    Asks, DataKind, Gatekeeper, InvokeConfig, Kind, Pass, Ports, Refusal, Verdict, WritePermit, code,
-};
+use mu_invoke::{Asks, DataKind, Gatekeeper, InvokeConfig, Kind, Pass, Ports, Refusal, Verdict, WritePermit, code};
 use mu_runtime::{Call, Ran};
 use mu_stack::StackId;
 use tokio::sync::Notify;

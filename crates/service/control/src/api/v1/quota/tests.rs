@@ -100,7 +100,11 @@ impl World {
         let catalog = Catalog::new(Arc::clone(&kv), env.clone());
         let stack = NewStack::named("shop".parse().unwrap(), principal(MEMBER).to_string());
         let stack = catalog.create(stack).await.unwrap();
-        access.grants().grant(stack.id, &principal(MEMBER), Role::Admin, &principal(OPERATOR), LastAdmin::Stays).await.unwrap();
+        access
+            .grants()
+            .grant(stack.id, &principal(MEMBER), Role::Admin, &principal(OPERATOR), LastAdmin::Stays)
+            .await
+            .unwrap();
         let (logs, _) = LogStore::open(Arc::clone(&kv), env.clone(), LogOptions::default()).await.unwrap();
         let journal = Arc::new(MemJournal::new([9; 16]));
         let (usage, _) = UsageLedger::open(journal, Arc::clone(&kv), env.clone()).await.unwrap();
@@ -179,7 +183,7 @@ async fn operators_set_quotas_of_stacks_and_those_who_see_them_read() {
         quota
     };
     let default = ("concurrent_invocations", json!(64));
-    let expected = with(&[("effective", with(&[default.clone()]))]);
+    let expected = with(&[("effective", with(std::slice::from_ref(&default)))]);
     assert_eq!((before.status, before.body), (StatusCode::OK, expected.clone()));
 
     let set = json!({"invocations_per_second": 50, "table_bytes": 1_u64 << 40});
