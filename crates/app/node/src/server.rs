@@ -1,6 +1,7 @@
 //! `mu serve`: a node with everything that a team needs of one, put together from its settings.
 
 mod api;
+mod authenticator;
 mod gate;
 mod housekeeping;
 mod jwks;
@@ -31,13 +32,14 @@ use mu_control::secrets::Secrets;
 use mu_control::usage::UsageLedger;
 use mu_db::{FileJournal, JournalOptions, Kv, MuDb, RedbKv, RedbOptions};
 use mu_env::Env;
-use mu_gateway::Gateway;
+use mu_gateway::{Gateway, GatewayPorts};
 use mu_invoke::{Dormant, Invoker, Parts, Ports};
 use mu_runtime::{HttpClient, WasmEngine};
 use mu_storage::{Boxes, FsBlobs, FsUploads, RootKey};
 use mu_telemetry::{Metrics, MetricsParams};
 
 use self::api::ApiListener;
+use self::authenticator::AccessAuthenticator;
 use self::gate::{DataSize, QuotaGate};
 use self::jwks::FetchedKeys;
 use self::receipts::Receipts;
@@ -171,6 +173,8 @@ impl Server {
         let addresses = Addresses { gateway: addresses.0, api: addresses.1, metrics: operations.address() };
 
         let access = access(&settings, &shared, &env, http, addresses.api)?;
+        let authenticator = Arc::new(AccessAuthenticator(access.clone()));
+        let gateway = gateway.with_ports(GatewayPorts { authenticator, ..GatewayPorts::default() });
         let bootstrap = write_bootstrap(&access, &data(BOOTSTRAP_FILE)).await?;
         let region = NodeRegion::new(env.clone(), loader, Arc::clone(&invoker), db, boxes);
         let control = Arc::new(Control {
@@ -185,6 +189,7 @@ impl Server {
             usage,
             quotas: Arc::clone(&quotas),
             region: Arc::new(region),
+            turns: control_api::Turns::default(),
             settings: control_api::ApiSettings {
                 gateway_url: format!("http://{}", addresses.gateway),
                 request_bytes_max: usize::try_from(settings.api.request_bytes_max).unwrap_or(usize::MAX),

@@ -18,9 +18,6 @@ use crate::api::front::Caller;
 use crate::api::input::{At, Input, Output};
 use crate::quota::{Quota, Subject};
 
-#[cfg(test)]
-mod tests;
-
 pub(super) fn router() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::new().routes(routes!(of_stack, set_stack)).routes(routes!(of_client, set_client))
 }
