@@ -2,5 +2,6 @@
 
 mod bad;
 mod matrix;
+mod quotas;
 mod world;
 mod writes;
