@@ -17,15 +17,13 @@ use crate::api::Control;
 use crate::api::error::ApiError;
 use crate::api::front::Caller;
 use crate::api::input::{At, Created, Done, Input, Output};
+use crate::catalog::limits::PIECE_BYTES_MAX;
 use crate::catalog::{ArtifactHash, Upload};
 
 const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 
 pub(super) fn router() -> OpenApiRouter<Arc<Control>> {
-    OpenApiRouter::new()
-        .routes(routes!(missing))
-        .routes(routes!(create))
-        .routes(routes!(show, append, cancel))
+    OpenApiRouter::new().routes(routes!(missing)).routes(routes!(create)).routes(routes!(show, append, cancel))
 }
 
 /// Artifacts that a version is to be made of.
@@ -66,6 +64,8 @@ struct UploadView {
     offset: u64,
     /// How many there are to be.
     bytes: Option<u64>,
+    /// How many bytes one request may bring.
+    piece_bytes_max: usize,
     /// Whether all have arrived and are what they have to be. The upload is over then.
     complete: bool,
 }
@@ -150,7 +150,11 @@ async fn append(
 
 /// Give an upload up
 #[utoipa::path(delete, path = "/v1/uploads/{id}", tag = "artifacts", params(UploadPath), responses((status = 204)))]
-async fn cancel(State(control): State<Arc<Control>>, caller: Caller, At(path): At<UploadPath>) -> Result<Done, ApiError> {
+async fn cancel(
+    State(control): State<Arc<Control>>,
+    caller: Caller,
+    At(path): At<UploadPath>,
+) -> Result<Done, ApiError> {
     control.allow(&caller, Action::UploadArtifact, None).await?;
     caller.to(path.id.as_str());
     control.artifacts.cancel_upload(&caller.principal(), parse_id(&path.id)?).await?;
@@ -168,6 +172,13 @@ fn parse_id(text: &str) -> Result<mu_storage::UploadId, ApiError> {
 impl UploadView {
     fn open(upload: &Upload) -> Self {
         let (id, hash) = (upload.id.to_string(), upload.hash.to_string());
-        Self { id, hash, offset: upload.length, bytes: upload.size_bytes, complete: false }
+        Self {
+            id,
+            hash,
+            offset: upload.length,
+            bytes: upload.size_bytes,
+            piece_bytes_max: PIECE_BYTES_MAX,
+            complete: false,
+        }
     }
 }
