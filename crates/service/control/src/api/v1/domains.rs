@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 use super::{StackPath, found};
 use crate::access::Action;
 use crate::api::Control;
-use crate::api::front::Caller;
 use crate::api::error::{ApiError, shown};
+use crate::api::front::Caller;
 use crate::api::input::{At, Created, Done, Input, Output, Params};
 use crate::api::page::{Page, PageQuery};
 use crate::domains::{Domain, DomainState, HostName};
@@ -168,3 +168,6 @@ impl DomainView {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
