@@ -1,11 +1,14 @@
 //! `mu serve`: a node with everything that a team needs of one, put together from its settings.
 
 mod api;
+mod domains;
 mod housekeeping;
 mod jwks;
+mod prover;
 mod receipts;
 mod region;
 mod rollouts;
+mod tls;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,7 +32,7 @@ use mu_control::secrets::Secrets;
 use mu_control::usage::UsageLedger;
 use mu_db::{FileJournal, JournalOptions, Kv, MuDb, RedbKv, RedbOptions};
 use mu_env::Env;
-use mu_gateway::Gateway;
+use mu_gateway::{Gateway, GatewayPorts, HostTable};
 use mu_invoke::{Dormant, Invoker, OpenGate, Parts, Ports};
 use mu_runtime::{HttpClient, WasmEngine};
 use mu_storage::{Boxes, FsBlobs, FsUploads, RootKey};
@@ -60,6 +63,7 @@ pub struct Server {
     invoker: Arc<Invoker>,
     drain_timeout: Duration,
     addresses: Addresses,
+    api_url: String,
     bootstrap: Option<PathBuf>,
 }
 
@@ -68,6 +72,8 @@ pub struct Server {
 pub struct Addresses {
     /// The gateway.
     pub gateway: SocketAddr,
+    /// Its listener for TLS, if it has one.
+    pub gateway_tls: Option<SocketAddr>,
     /// The management API.
     pub api: SocketAddr,
     /// Metrics and health.
@@ -133,10 +139,15 @@ impl Server {
         }));
         register_stacks(&catalog, &invoker).await?;
 
+        let hosts = Arc::new(HostTable::default());
+        let domains = domains::domains(&shared, &env, http.clone(), &settings, Arc::clone(&hosts));
+        domains.publish().await?;
+        let ports = GatewayPorts { hosts, ..GatewayPorts::default() };
         let gateway =
             Gateway::bind(settings.gateway.address, env.clone(), Arc::clone(&invoker), settings.gateway.limits)?;
-        let listener = ApiListener::bind(settings.api.address, env.clone())?;
-        let addresses = (gateway.address(), listener.address());
+        let gateway = tls::of_gateway(gateway.with_ports(ports), &settings.gateway)?;
+        let listener = ApiListener::bind(&settings, env.clone())?;
+        let addresses = (gateway.address(), gateway.tls_address(), listener.address());
         let probe_kv = Arc::clone(&kv);
         let operations = Operations::bind(
             settings.metrics.address,
@@ -150,7 +161,13 @@ impl Server {
                 shutdown: env.tasks().shutdown().clone(),
             },
         )?;
-        let addresses = Addresses { gateway: addresses.0, api: addresses.1, metrics: operations.address() };
+        let addresses = Addresses {
+            gateway: addresses.0,
+            gateway_tls: addresses.1,
+            api: addresses.2,
+            metrics: operations.address(),
+        };
+        let api_url = api::url(&settings.api, addresses.api);
 
         let access = access(&settings, &shared, &env, http, addresses.api)?;
         let bootstrap = write_bootstrap(&access, &data(BOOTSTRAP_FILE)).await?;
@@ -162,6 +179,7 @@ impl Server {
             access,
             catalog,
             artifacts,
+            domains,
             secrets,
             logs: Arc::clone(&logs),
             usage,
@@ -183,13 +201,19 @@ impl Server {
         let end = shutdown.clone();
         tasks.spawn(operations.serve(async move { end.requested().await }));
         let drain_timeout = settings.drain_timeout;
-        Ok(Self { env, kv, logs_kv, invoker, drain_timeout, addresses, bootstrap })
+        Ok(Self { env, kv, logs_kv, invoker, drain_timeout, addresses, api_url, bootstrap })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn addresses(&self) -> Addresses {
         self.addresses
+    }
+
+    /// Under which URL clients reach the management API.
+    #[must_use]
+    pub fn api_url(&self) -> &str {
+        &self.api_url
     }
 
     /// The file with the token that makes the first operator, when there is none yet.
