@@ -167,7 +167,8 @@ async fn the_parts_of_a_txt_record_belong_together() {
 async fn a_server_that_is_not_there_is_told() {
     let free = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let prover = prover(EgressPolicy::PublicOnly, None, free);
-    let (txt, http) = tokio::join!(prover.dns_txt("a.example"), prover.http(&host(), PATH));
+    let host = host();
+    let (txt, http) = tokio::join!(prover.dns_txt("a.example"), prover.http(&host, PATH));
     for told in [reason(txt), reason(http)] {
         assert!(told.contains("looking it up") || told.contains("no DNS server answered"), "{told}");
     }
