@@ -116,3 +116,6 @@ async fn serve_client(
         tracing::debug!(%error, "a client of the management API ended early");
     }
 }
+
+#[cfg(test)]
+mod tests;
