@@ -1,6 +1,7 @@
 //! `mu serve`: a node with everything that a team needs of one, put together from its settings.
 
 mod api;
+mod authenticator;
 mod domains;
 mod housekeeping;
 mod jwks;
@@ -39,6 +40,7 @@ use mu_storage::{Boxes, FsBlobs, FsUploads, RootKey};
 use mu_telemetry::{Metrics, MetricsParams};
 
 use self::api::ApiListener;
+use self::authenticator::AccessAuthenticator;
 use self::jwks::FetchedKeys;
 use self::receipts::Receipts;
 use self::region::{Loader, NodeRegion};
@@ -142,10 +144,9 @@ impl Server {
         let hosts = Arc::new(HostTable::default());
         let domains = domains::domains(&shared, &env, http.clone(), &settings, Arc::clone(&hosts));
         domains.publish().await?;
-        let ports = GatewayPorts { hosts, ..GatewayPorts::default() };
         let gateway =
             Gateway::bind(settings.gateway.address, env.clone(), Arc::clone(&invoker), settings.gateway.limits)?;
-        let gateway = tls::of_gateway(gateway.with_ports(ports), &settings.gateway)?;
+        let gateway = tls::of_gateway(gateway, &settings.gateway)?;
         let listener = ApiListener::bind(&settings, env.clone())?;
         let addresses = (gateway.address(), gateway.tls_address(), listener.address());
         let probe_kv = Arc::clone(&kv);
@@ -170,6 +171,8 @@ impl Server {
         let api_url = api::url(&settings.api, addresses.api);
 
         let access = access(&settings, &shared, &env, http, addresses.api)?;
+        let authenticator = Arc::new(AccessAuthenticator(access.clone()));
+        let gateway = gateway.with_ports(GatewayPorts { hosts, authenticator });
         let bootstrap = write_bootstrap(&access, &data(BOOTSTRAP_FILE)).await?;
         let region = NodeRegion::new(env.clone(), loader, Arc::clone(&invoker), db, boxes);
         let control = Arc::new(Control {

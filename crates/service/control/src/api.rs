@@ -166,3 +166,6 @@ async fn no_path(State(_): State<Arc<Control>>, request: Request) -> ApiError {
 async fn no_method(State(_): State<Arc<Control>>, request: Request) -> ApiError {
     error::no_method(request.method(), request.uri().path())
 }
+
+#[cfg(test)]
+mod tests;

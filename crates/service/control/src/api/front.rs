@@ -245,7 +245,7 @@ async fn read_body(mut body: Body, bytes_max: usize) -> Result<Bytes, ApiError> 
 
 /// Whether a request carries a piece of an upload, which may be larger than other bodies.
 fn is_piece(parts: &Parts) -> bool {
-    parts.method == Method::PATCH && parts.uri.path().starts_with("/v1/uploads/")
+    parts.method == Method::PATCH && parts.uri.path().contains("/uploads/")
 }
 
 fn check_body(expected: ExpectedBody, content: &[u8]) -> Result<(), ApiError> {

@@ -56,7 +56,7 @@ struct AuditView {
 #[into_params(parameter_in = Query)]
 struct AuditQuery {
     /// What this principal did.
-    #[param(max_length = 1024)]
+    #[param(max_length = 1024, pattern = "^(k_[1-9A-HJ-NP-Za-km-z]{32,44}|oidc:[^:]+:.+|anonymous)$")]
     principal: Option<String>,
     /// From this time on: RFC 3339, or so long ago, as `15m`.
     #[param(max_length = 64)]

@@ -168,6 +168,3 @@ impl DomainView {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -59,7 +59,7 @@ struct SecretPath {
     #[param(min_length = 1, max_length = 255, pattern = "^[A-Za-z0-9_-]+$")]
     stack: String,
     /// The secret's name: upper-case letters, digits and `_`.
-    #[param(min_length = 1, max_length = 255)]
+    #[param(min_length = 1, max_length = 255, pattern = "^[A-Z_][A-Z0-9_]*$")]
     name: String,
 }
 
