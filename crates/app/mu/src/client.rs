@@ -16,6 +16,7 @@ mod retry;
 pub(crate) mod stand_in;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ pub(crate) use crate::client::error::{CallError, Refusal};
 pub(crate) use crate::client::events::{ServerEvent, ServerEvents};
 pub(crate) use crate::client::pages::Limit;
 use crate::client::retry::Outcome;
+pub(crate) use crate::client::trust::Trust;
 use crate::terminal;
 
 /// Largest answer that is read into memory, in bytes.
@@ -62,8 +64,8 @@ pub(crate) struct Answer {
 }
 
 impl Client {
-    pub(crate) fn new(address: Address, credentials: Credentials) -> Self {
-        let agent = agent::agent(&address);
+    pub(crate) fn new(address: Address, credentials: Credentials, trust: &Trust) -> Self {
+        let agent = agent::agent(&address, trust);
         Self { address, credentials, agent, env: Env::system(), pause: std::thread::sleep }
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit_log;
 pub(crate) mod deploy;
+pub(crate) mod domain;
 pub(crate) mod grant;
 pub(crate) mod login;
 pub(crate) mod logs;

@@ -91,17 +91,21 @@ async fn serve(configuration: Configuration, arguments: &Arguments) -> Result<()
     let server = Server::start(configuration.into_settings()).await.map_err(|e| local_node::start_failure(&e))?;
     let addresses = server.addresses();
     terminal::say(format!("Functions      {BOLD}http://{}{BOLD:#}", addresses.gateway));
-    terminal::say(format!("Management     {BOLD}http://{}{BOLD:#}", addresses.api));
+    if let Some(address) = addresses.gateway_tls {
+        terminal::say(format!("               {BOLD}https://{address}{BOLD:#}"));
+    }
+    terminal::say(format!("Management     {BOLD}{}{BOLD:#}", server.api_url()));
     terminal::say(format!("Metrics        http://{}/metrics", addresses.metrics));
     if let Some(path) = server.bootstrap_file() {
-        let (api, path) = (addresses.api, path.display());
+        let (api, path) = (server.api_url(), path.display());
         terminal::say("This node has no operator yet. To become it:");
-        terminal::say(format!("  mu login http://{api} --bootstrap-token-file {path}"));
+        terminal::say(format!("  mu login {api} --bootstrap-token-file {path}"));
     }
     terminal::say(format!("{DIM}Ctrl-C ends it{DIM:#}"));
     if let Some(path) = &arguments.addresses {
         let text = json!({
             "gateway": addresses.gateway.to_string(),
+            "gateway_tls": addresses.gateway_tls.map(|address| address.to_string()),
             "api": addresses.api.to_string(),
             "metrics": addresses.metrics.to_string(),
         });

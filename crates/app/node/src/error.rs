@@ -6,11 +6,12 @@ use std::path::PathBuf;
 
 use mu_control::access::NotOnLoopback;
 use mu_control::catalog::CatalogError;
+use mu_control::domains::DomainError;
 use mu_control::logs::LogError;
 use mu_control::quota::QuotaError;
 use mu_control::usage::UsageError;
 use mu_db::{JournalError, KvError};
-use mu_gateway::BindError;
+use mu_gateway::{BindError, CertificateError};
 use mu_storage::{BlobError, RootKeyError};
 
 use crate::operations::OperationsBindError;
@@ -41,6 +42,9 @@ pub enum StartError {
     /// The gateway cannot listen.
     #[error(transparent)]
     Gateway(#[from] BindError),
+    /// A certificate cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// The management API cannot listen.
     #[error("listening on {address} for the management API: {source}")]
     Api {
@@ -81,6 +85,9 @@ pub enum StartError {
     /// The catalog cannot be read.
     #[error("reading what is deployed: {0}")]
     Catalog(#[from] CatalogError),
+    /// The verified hosts cannot be read.
+    #[error("reading the hosts of stacks: {0}")]
+    Domains(#[from] DomainError),
     /// Who may do what cannot be read.
     #[error("reading who may do what: {0}")]
     Control(String),

@@ -2,12 +2,15 @@
 
 mod api;
 mod authenticator;
+mod domains;
 mod gate;
 mod housekeeping;
 mod jwks;
+mod prover;
 mod receipts;
 mod region;
 mod rollouts;
+mod tls;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -32,7 +35,7 @@ use mu_control::secrets::Secrets;
 use mu_control::usage::UsageLedger;
 use mu_db::{FileJournal, JournalOptions, Kv, MuDb, RedbKv, RedbOptions};
 use mu_env::Env;
-use mu_gateway::{Gateway, GatewayPorts};
+use mu_gateway::{Gateway, GatewayPorts, HostTable};
 use mu_invoke::{Dormant, Invoker, Parts, Ports};
 use mu_runtime::{HttpClient, WasmEngine};
 use mu_storage::{Boxes, FsBlobs, FsUploads, RootKey};
@@ -65,6 +68,7 @@ pub struct Server {
     invoker: Arc<Invoker>,
     drain_timeout: Duration,
     addresses: Addresses,
+    api_url: String,
     bootstrap: Option<PathBuf>,
 }
 
@@ -73,6 +77,8 @@ pub struct Server {
 pub struct Addresses {
     /// The gateway.
     pub gateway: SocketAddr,
+    /// Its listener for TLS, if it has one.
+    pub gateway_tls: Option<SocketAddr>,
     /// The management API.
     pub api: SocketAddr,
     /// Metrics and health.
@@ -153,10 +159,14 @@ impl Server {
         }));
         register_stacks(&catalog, &invoker).await?;
 
+        let hosts = Arc::new(HostTable::default());
+        let domains = domains::domains(&shared, &env, http.clone(), &settings, Arc::clone(&hosts));
+        domains.publish().await?;
         let gateway =
             Gateway::bind(settings.gateway.address, env.clone(), Arc::clone(&invoker), settings.gateway.limits)?;
-        let listener = ApiListener::bind(settings.api.address, env.clone())?;
-        let addresses = (gateway.address(), listener.address());
+        let gateway = tls::of_gateway(gateway, &settings.gateway)?;
+        let listener = ApiListener::bind(&settings, env.clone())?;
+        let addresses = (gateway.address(), gateway.tls_address(), listener.address());
         let probe_kv = Arc::clone(&kv);
         let operations = Operations::bind(
             settings.metrics.address,
@@ -170,11 +180,17 @@ impl Server {
                 shutdown: env.tasks().shutdown().clone(),
             },
         )?;
-        let addresses = Addresses { gateway: addresses.0, api: addresses.1, metrics: operations.address() };
+        let addresses = Addresses {
+            gateway: addresses.0,
+            gateway_tls: addresses.1,
+            api: addresses.2,
+            metrics: operations.address(),
+        };
+        let api_url = api::url(&settings.api, addresses.api);
 
         let access = access(&settings, &shared, &env, http, addresses.api)?;
         let authenticator = Arc::new(AccessAuthenticator(access.clone()));
-        let gateway = gateway.with_ports(GatewayPorts { authenticator, ..GatewayPorts::default() });
+        let gateway = gateway.with_ports(GatewayPorts { hosts, authenticator });
         let bootstrap = write_bootstrap(&access, &data(BOOTSTRAP_FILE)).await?;
         let region = NodeRegion::new(env.clone(), loader, Arc::clone(&invoker), db, boxes);
         let control = Arc::new(Control {
@@ -184,6 +200,7 @@ impl Server {
             access,
             catalog,
             artifacts,
+            domains,
             secrets,
             logs: Arc::clone(&logs),
             usage,
@@ -207,13 +224,19 @@ impl Server {
         let end = shutdown.clone();
         tasks.spawn(operations.serve(async move { end.requested().await }));
         let drain_timeout = settings.drain_timeout;
-        Ok(Self { env, kv, logs_kv, invoker, drain_timeout, addresses, bootstrap })
+        Ok(Self { env, kv, logs_kv, invoker, drain_timeout, addresses, api_url, bootstrap })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn addresses(&self) -> Addresses {
         self.addresses
+    }
+
+    /// Under which URL clients reach the management API.
+    #[must_use]
+    pub fn api_url(&self) -> &str {
+        &self.api_url
     }
 
     /// The file with the token that makes the first operator, when there is none yet.

@@ -27,7 +27,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mu_gateway::GatewayConfig;
+use mu_gateway::{CertificateFiles, GatewayConfig};
 use mu_invoke::InvokeConfig;
 use mu_runtime::{EgressPolicy, WasmConfig};
 use mu_telemetry::NodeLog;
@@ -63,8 +63,10 @@ pub struct Settings {
     pub functions: InvokeConfig,
     /// The engine; its cache lies in `cache_dir`.
     pub wasm: WasmConfig,
-    /// Where functions may send HTTP requests.
+    /// Where functions may send HTTP requests, and where hosts may be that are claimed.
     pub egress: EgressPolicy,
+    /// The DNS server that is asked for the proofs of claimed hosts; those of the system when there is none.
+    pub resolver: Option<SocketAddr>,
     /// Logs of functions, as they are kept.
     pub logs: LogsSettings,
     /// What each client may use, over all of its stacks.
@@ -91,17 +93,8 @@ pub struct GatewaySettings {
 pub struct GatewayTlsSettings {
     /// Where it listens.
     pub address: SocketAddr,
-    /// The certificates, one at least.
+    /// The certificates, one at least. All could be used when the configuration was read, and no key was everyone's.
     pub certificates: Vec<CertificateFiles>,
-}
-
-/// A certificate and its key, as PEM files. Both could be read when the configuration was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CertificateFiles {
-    /// The chain of certificates, the server's own first.
-    pub certificate: PathBuf,
-    /// The private key; nobody but its owner and group can read it.
-    pub key: PathBuf,
 }
 
 /// The listener of the management API.

@@ -30,6 +30,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::access::{Access, Action};
 use crate::audit::Audit;
 use crate::catalog::{Artifacts, Catalog, DataFate, Idempotency, Routing, StackRecord, StoredVersion};
+use crate::domains::Domains;
 use crate::logs::LogStore;
 use crate::quota::Quotas;
 use crate::region::Region;
@@ -64,6 +65,8 @@ pub struct Control {
     pub artifacts: Artifacts,
     /// Requests that were sent before.
     pub idempotency: Idempotency,
+    /// Hosts of stacks.
+    pub domains: Domains,
     /// Secrets of stacks.
     pub secrets: Arc<Secrets>,
     /// What functions have logged.
@@ -126,6 +129,7 @@ impl Control {
     /// Carries a deletion out that was begun.
     async fn finish_deletion(&self, stack: &StackRecord, data: DataFate) -> Result<(), ApiError> {
         let _turn = self.turns.take(&stack.id).await;
+        self.domains.release_all(&stack.id).await?;
         self.region.remove(&stack.id, data).await?;
         self.logs.delete_stack(stack.id);
         if data == DataFate::Remove {

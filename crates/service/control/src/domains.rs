@@ -13,9 +13,9 @@
 //! proves nothing. For the same reason the node must never answer challenges itself: when the host leads to this node
 //! already, whoever claims it would be proven right. Its owner uses the TXT record then.
 //!
-//! Certificates are given by the operator today. Those of an ACME authority would hook in at [`Domains::verify`]: a host
-//! that has just been verified is one to order a certificate for, [`Domains::release`] is where to give it up, and a
-//! challenge of ACME is answered for hosts in the [`HostTable`] alone.
+//! Certificates are given by the operator today. Those of an ACME authority would hook in behind the [`HostSink`]: a host
+//! that is new there is one to order a certificate for, one that is gone is one to give it up for, and a challenge of
+//! ACME is answered for those hosts alone.
 
 mod claim;
 mod error;
@@ -32,7 +32,8 @@ use mu_stack::{GatewayName, StackId};
 
 pub use self::error::DomainError;
 pub use self::host_name::{HostName, InvalidHostName};
-pub use self::hosts::{HostTable, HostTarget, Hosts};
+use self::hosts::Hosts;
+pub use self::hosts::{HostSink, HostTable, HostTarget, MemHosts};
 pub use self::prover::{ANSWER_BYTES_MAX, MemProver, ProveError, Prover};
 pub use self::record::{Challenge, Domain, DomainState};
 use crate::catalog::Catalog;
@@ -51,18 +52,22 @@ pub struct Domains {
 }
 
 impl Domains {
-    /// The hosts in this database. [`Domains::hosts`] has them once they are loaded with [`Hosts::reload`].
+    /// The hosts in this database. `sink` learns of the verified ones with every change, and first of all by
+    /// [`Domains::publish`].
     #[must_use]
-    pub fn new(kv: Arc<dyn Kv>, env: Env, prover: Arc<dyn Prover>) -> Self {
+    pub fn new(kv: Arc<dyn Kv>, env: Env, prover: Arc<dyn Prover>, sink: Arc<dyn HostSink>) -> Self {
         let catalog = Catalog::new(Arc::clone(&kv), env.clone());
-        let hosts = Hosts::new(Arc::clone(&kv));
+        let hosts = Hosts::new(Arc::clone(&kv), sink);
         Self { kv, catalog, env, prover, hosts }
     }
 
-    /// The verified hosts, as the gateway looks them up.
-    #[must_use]
-    pub fn hosts(&self) -> &Hosts {
-        &self.hosts
+    /// Reads all verified hosts and tells the sink. To be called at the start; where other processes share the database,
+    /// also now and then.
+    ///
+    /// # Errors
+    /// [`DomainError::Record`]; the sink learns nothing then.
+    pub async fn publish(&self) -> Result<(), DomainError> {
+        self.hosts.publish().await
     }
 
     /// The hosts that a stack has claimed, in order; at most [`DOMAINS_MAX`].
@@ -101,7 +106,10 @@ impl Domains {
                 DomainState::Pending { .. } => batch,
             };
             if self.kv.commit(batch).await? == Outcome::Committed {
-                return self.hosts.reload().await;
+                return match old.value.state {
+                    DomainState::Verified { .. } => self.publish().await,
+                    DomainState::Pending { .. } => Ok(()),
+                };
             }
         }
         Err(DomainError::Contended { host: host.clone() })
@@ -133,7 +141,7 @@ impl Domains {
     ) -> Result<Domain, DomainError> {
         let claim = self.write_claim(stack, host, gateway, by).await?;
         if matches!(claim.state, DomainState::Verified { .. }) {
-            self.hosts.reload().await?;
+            self.publish().await?;
         }
         Ok(Domain { host: host.clone(), stack: *stack, claim })
     }
@@ -149,7 +157,7 @@ impl Domains {
         let Some(challenge) = claimed.challenge() else { return Ok(claimed) };
         self.prove(&challenge).await?;
         let claim = self.enter(stack, host, &challenge).await?;
-        self.hosts.reload().await?;
+        self.publish().await?;
         Ok(Domain { claim, ..claimed })
     }
 }

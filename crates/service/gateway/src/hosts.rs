@@ -1,4 +1,4 @@
-//! Hosts of stacks' own: whose gateway answers where, and the answers that prove whose a host is.
+//! Hosts of stacks' own: whose gateway answers where.
 
 use std::borrow::{Borrow, Cow};
 use std::collections::HashMap;
@@ -10,9 +10,6 @@ use arc_swap::{ArcSwap, Guard};
 use http::header::{self, HeaderMap};
 use http::{Uri, Version};
 use mu_stack::{GatewayName, StackId};
-
-/// Where the proof is looked for that a host leads to this node; the token follows.
-pub const CHALLENGE_PATH: &str = "/.well-known/mu-domain-challenge/";
 
 /// Longest name of a host and of one of its labels, in bytes (RFC 1035, 2.3.4).
 const HOST_BYTES_MAX: usize = 253;
@@ -32,16 +29,13 @@ pub struct MalformedHost;
 pub struct HostRoute {
     /// The stack.
     pub stack: StackId,
-    /// The name of its gateway.
-    pub gateway: GatewayName,
+    /// The name of its gateway; the only one that it has when there is none.
+    pub gateway: Option<GatewayName>,
 }
 
 /// What a node knows of hosts at a moment.
 #[derive(Clone, Debug, Default)]
-pub struct Hosts {
-    routes: HashMap<Host, HostRoute>,
-    challenges: HashMap<Host, HashMap<Box<str>, Arc<str>>>,
-}
+pub struct Hosts(HashMap<Host, HostRoute>);
 
 /// The hosts of a node, replaced as a whole when something about them changes. Reading is lock-free.
 #[derive(Debug, Default)]
@@ -50,25 +44,15 @@ pub struct HostTable(ArcSwap<Hosts>);
 impl Hosts {
     /// Lets a gateway answer everything on a host, in place of whatever did.
     pub fn route(&mut self, host: Host, route: HostRoute) {
-        self.routes.insert(host, route);
-    }
-
-    /// Answers this at [`CHALLENGE_PATH`] and the token, on this host.
-    pub fn challenge(&mut self, host: Host, token: &str, answer: &str) {
-        self.challenges.entry(host).or_default().insert(token.into(), answer.into());
+        self.0.insert(host, route);
     }
 
     /// The gateway of a host.
     pub(crate) fn find(&self, host: &str) -> Option<&HostRoute> {
-        if self.routes.is_empty() {
+        if self.0.is_empty() {
             return None;
         }
-        self.routes.get(&*lower_case(host))
-    }
-
-    /// The answer to a challenge.
-    pub(crate) fn answer(&self, host: &str, token: &str) -> Option<Arc<str>> {
-        self.challenges.get(&*lower_case(host))?.get(token).cloned()
+        self.0.get(&*lower_case(host))
     }
 }
 
@@ -245,15 +229,12 @@ mod tests {
     #[test]
     fn hosts_are_found_in_any_case() {
         let (mut hosts, table) = (Hosts::default(), HostTable::default());
-        let route = HostRoute { stack: StackId::new([1; 32]), gateway: "api".parse().unwrap() };
+        let route = HostRoute { stack: StackId::new([1; 32]), gateway: Some("api".parse().unwrap()) };
         hosts.route("A.example".parse().unwrap(), route.clone());
-        hosts.challenge("b.example".parse().unwrap(), "token", "proof");
         table.replace(hosts);
         let current = table.current();
         assert_eq!(current.find("a.EXAMPLE"), Some(&route));
         assert_eq!(current.find("b.example"), None);
-        assert_eq!(current.answer("B.example", "token").as_deref(), Some("proof"));
-        assert_eq!((current.answer("b.example", "Token"), current.answer("a.example", "token")), (None, None));
     }
 
     proptest! {

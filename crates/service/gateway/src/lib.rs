@@ -1,9 +1,9 @@
 //! HTTP in: routing, limits, CORS, public boxes, WebSockets, graceful drain.
 //!
-//! A [`Gateway`] is a listener that speaks HTTP/1.1 and HTTP/2, and perhaps a second one that does so over TLS. It answers `/{stack}/{gateway}/{path}` by invoking
-//! the handler that the stack's route names, and `/{stack}/{box}/{key}` with the objects of public boxes. On hosts of
-//! their own, which [`Hosts`] lists, gateways answer everything. What a client
-//! sends is limited in size and in time, counted, and never more than an error of that client.
+//! A [`Gateway`] is a listener that speaks HTTP/1.1 and HTTP/2, and perhaps a second one that does so over TLS. It
+//! answers `/{stack}/{gateway}/{path}` by invoking the handler that the stack's route names, and `/{stack}/{box}/{key}`
+//! with the objects of public boxes. On hosts of their own, which [`Hosts`] lists, gateways answer everything. What a
+//! client sends is limited in size and in time, counted, and never more than an error of that client.
 
 mod address;
 mod auth;
@@ -33,7 +33,7 @@ mod websocket;
 
 pub use auth::{AuthRefusal, Authenticator, Identity, NobodyEnters};
 pub use config::GatewayConfig;
-pub use hosts::{CHALLENGE_PATH, Host, HostRoute, HostTable, Hosts, MalformedHost};
+pub use hosts::{Host, HostRoute, HostTable, Hosts, MalformedHost};
 pub use ports::GatewayPorts;
 pub use server::{BindError, Gateway};
-pub use tls::{CertificateError, CertificateFiles, CertificateStore};
+pub use tls::{CertificateError, CertificateFiles, CertificateStore, Handshakes};

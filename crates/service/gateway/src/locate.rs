@@ -3,28 +3,19 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, Response, StatusCode, Uri};
+use http::{StatusCode, Uri};
 use mu_env::InvocationId;
 use mu_invoke::{Deployment, Found, Kind};
 
 use crate::address::Address;
 use crate::error::{ApiError, shown};
-use crate::hosts::{self, CHALLENGE_PATH, MalformedHost};
-use crate::response::{ResponseBody, respond};
+use crate::hosts::{self, MalformedHost};
 use crate::service::{Received, Service, uri_bytes};
 
-/// What a request is for.
-pub(crate) enum Located<'u> {
-    /// A service of a stack.
-    Stack(Place<'u>),
-    /// The proof that a host leads here.
-    Proof(Response<ResponseBody>),
-}
-
-/// A stack, and what the request names in it.
+/// What a request is for: a stack, and what the request names in it.
 pub(crate) struct Place<'u> {
     pub(crate) found: Found,
+    /// Where the host is the gateway's own, the service may be empty, which stands for the only gateway of the stack.
     pub(crate) address: Address<'u>,
     /// Whether the host is the gateway's own, so that nothing but the gateway is there.
     pub(crate) is_own_host: bool,
@@ -32,7 +23,7 @@ pub(crate) struct Place<'u> {
 
 impl Service {
     /// What a request is for, as its host and its path say.
-    pub(crate) fn locate<'u>(&self, uri: &'u Uri, received: &Received) -> Result<Located<'u>, ApiError> {
+    pub(crate) fn locate<'u>(&self, uri: &'u Uri, received: &Received) -> Result<Place<'u>, ApiError> {
         let uri_bytes_max = self.config().uri_bytes_max;
         if uri_bytes(uri) > uri_bytes_max {
             return Err(uri_too_long(uri_bytes_max));
@@ -40,18 +31,13 @@ impl Service {
         let host = hosts::requested(received.version, uri, &received.headers)?;
         let deployments = self.invoker().deployments();
         let hosts = self.hosts().current();
-        if let Some(token) = uri.path().strip_prefix(CHALLENGE_PATH) {
-            // Whether or not it is pending: a stack that could answer here could claim the hosts of others.
-            let answer = host.and_then(|host| hosts.answer(host, token));
-            return proof(&received.method, answer).map(Located::Proof);
-        }
         if let Some(route) = host.and_then(|host| hosts.find(host)) {
-            let (stack, service) = (Cow::Borrowed(""), Cow::Owned(route.gateway.as_str().to_owned()));
-            let address = Address { stack, service, rest: uri.path() };
-            return Ok(Located::Stack(Place { found: deployments.find_id(&route.stack), address, is_own_host: true }));
+            let gateway = route.gateway.as_ref().map(|gateway| gateway.as_str().to_owned()).unwrap_or_default();
+            let address = Address { stack: Cow::Borrowed(""), service: Cow::Owned(gateway), rest: uri.path() };
+            return Ok(Place { found: deployments.find_id(&route.stack), address, is_own_host: true });
         }
         let address = Address::parse(uri.path())?.ok_or_else(|| no_address(uri.path()))?;
-        Ok(Located::Stack(Place { found: deployments.find(&address.stack), address, is_own_host: false }))
+        Ok(Place { found: deployments.find(&address.stack), address, is_own_host: false })
     }
 
     /// The version that answers, which is loaded first if it has to be. `reference` is what the path calls the stack;
@@ -72,16 +58,6 @@ impl Service {
             Found::Ambiguous => Err(ambiguous_stack(reference)),
         }
     }
-}
-
-fn proof(method: &Method, answer: Option<Arc<str>>) -> Result<Response<ResponseBody>, ApiError> {
-    let answer = answer.filter(|_| matches!(*method, Method::GET | Method::HEAD));
-    let answer = answer.ok_or_else(|| ApiError::new(Kind::NotFound, "no proof of this host is asked for here"))?;
-    let headers = HeaderMap::from_iter([
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ]);
-    Ok(respond(StatusCode::OK, headers, ResponseBody::whole(answer.as_bytes().to_vec())))
 }
 
 // === errors ===

@@ -17,7 +17,7 @@ use crate::cors;
 use crate::error::{ApiError, shown};
 use crate::function::{self, Matched};
 use crate::hosts::HostTable;
-use crate::locate::{Located, Place};
+use crate::locate::Place;
 use crate::object;
 use crate::ports::GatewayPorts;
 use crate::query::NotText;
@@ -111,8 +111,7 @@ impl Service {
 
         let mut response = match self.locate(&uri, &received) {
             Err(error) => error.into_response(),
-            Ok(Located::Proof(response)) => response,
-            Ok(Located::Stack(Place { found, address, is_own_host })) => {
+            Ok(Place { found, address, is_own_host }) => {
                 let deployment = match found {
                     Found::Deployment(deployment) => Ok(deployment),
                     // Boxed, so that other requests don't carry its size.
@@ -120,7 +119,7 @@ impl Service {
                 };
                 match deployment {
                     Err(error) => error.into_response(),
-                    Ok(deployment) => match deployment.gateway(&address.service) {
+                    Ok(deployment) => match gateway(&deployment, &address.service) {
                         Some(gateway) => {
                             let origin = received.headers.get(header::ORIGIN);
                             let policy = gateway.cors().map(|policy| (policy, origin.cloned()));
@@ -157,6 +156,11 @@ impl Service {
         response.headers_mut().insert(&X_REQUEST_ID, request_id);
         if is_head { without_body(response) } else { response }
     }
+}
+
+/// The gateway of that name, or the only one where a host is for whichever there is.
+fn gateway<'d>(deployment: &'d Deployment, name: &str) -> Option<&'d DeployedGateway> {
+    if name.is_empty() { deployment.only_gateway() } else { deployment.gateway(name) }
 }
 
 /// What is to be done for a request to a gateway.
@@ -246,6 +250,10 @@ pub(crate) fn method_not_allowed(method: &Method, path: &str, allow: MethodSet) 
 
 fn unknown_service(deployment: &Deployment, service: &str) -> ApiError {
     let stack = deployment.name();
+    if service.is_empty() {
+        let message = format!("stack `{stack}` has not one gateway; its host has to be claimed for one of them");
+        return ApiError::new(Kind::NotFound, message).detail("stack", &**stack);
+    }
     let message = format!("stack `{stack}` has no gateway or public box `{}`", shown(service));
     ApiError::new(Kind::NotFound, message).detail("stack", &**stack).detail("service", service)
 }

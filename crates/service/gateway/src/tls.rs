@@ -24,7 +24,7 @@ const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// Turns clients' connections into encrypted ones.
 #[derive(Clone)]
-pub(crate) struct Handshakes {
+pub struct Handshakes {
     acceptor: TlsAcceptor,
     /// Places for handshakes under way.
     places: Arc<Semaphore>,
@@ -32,7 +32,9 @@ pub(crate) struct Handshakes {
 }
 
 impl Handshakes {
-    pub(crate) fn new(store: Arc<CertificateStore>, config: &GatewayConfig) -> Self {
+    /// Handshakes of TLS 1.2 and 1.3 with these certificates, within these limits.
+    #[must_use]
+    pub fn new(store: Arc<CertificateStore>, config: &GatewayConfig) -> Self {
         let places = config.handshakes_max.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             acceptor: TlsAcceptor::from(Arc::new(server_config(store))),
@@ -41,8 +43,8 @@ impl Handshakes {
         }
     }
 
-    /// The encrypted connection; `None` when the client does not speak TLS, or takes too long, or the gateway stops.
-    pub(crate) async fn accept(&self, stream: TcpStream, shutdown: &Shutdown) -> Option<TlsStream<TcpStream>> {
+    /// The encrypted connection; `None` when the client does not speak TLS, or takes too long, or the node stops.
+    pub async fn accept(&self, stream: TcpStream, shutdown: &Shutdown) -> Option<TlsStream<TcpStream>> {
         let handshake = async {
             // Whoever finds no place waits, and its time runs.
             let _place = self.places.acquire().await;

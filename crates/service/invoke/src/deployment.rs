@@ -190,6 +190,12 @@ impl Deployment {
         self.gateways.get(name)
     }
 
+    /// The gateway of a stack that has no other one.
+    #[must_use]
+    pub fn only_gateway(&self) -> Option<&DeployedGateway> {
+        self.gateways.values().next().filter(|_| self.gateways.len() == 1)
+    }
+
     /// Whether a box of that name exists that everyone may read.
     #[must_use]
     pub fn has_public_box(&self, name: &str) -> bool {

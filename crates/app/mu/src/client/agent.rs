@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::Agent;
-use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
+use ureq::tls::{TlsConfig, TlsProvider};
 
-use super::Address;
+use super::{Address, Trust};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// An HTTP client that trusts what the system trusts, follows no redirect, since a signature is for one URL, and takes
+/// An HTTP client that follows no redirect, since a signature is for one URL, and takes
 /// every status for an answer.
-pub(super) fn agent(address: &Address) -> Agent {
+pub(super) fn agent(address: &Address, trust: &Trust) -> Agent {
     let tls = TlsConfig::builder()
         .provider(TlsProvider::Rustls)
-        .root_certs(RootCerts::PlatformVerifier)
+        .root_certs(trust.roots())
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .build();
     let config = Agent::config_builder()

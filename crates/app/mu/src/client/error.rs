@@ -33,6 +33,8 @@ pub(crate) enum CallError {
 pub(crate) enum Listening {
     No,
     Unknown,
+    /// Something does, and nobody that is trusted says that it is the node.
+    Untrusted,
 }
 
 /// An answer that says no.
@@ -69,7 +71,11 @@ impl CallError {
             ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
                 unreachable("connecting took too long".to_owned(), Listening::Unknown)
             }
-            ureq::Error::Rustls(e) => unreachable(chain(e), Listening::Unknown),
+            ureq::Error::Rustls(e) => unreachable(chain(e), trusted(e)),
+            // What goes wrong while TLS is agreed on.
+            ureq::Error::Io(e) if inner_tls(e).is_some() => {
+                unreachable(chain(e), inner_tls(e).map_or(Listening::Unknown, trusted))
+            }
             ureq::Error::Tls(reason) => unreachable((*reason).to_owned(), Listening::Unknown),
             ureq::Error::Timeout(_) => Self::Lost { address, reason: "the answer took too long".to_owned() },
             other => Self::Lost { address, reason: chain(other) },
@@ -155,6 +161,9 @@ impl Refusal {
             (_, "unknown_stack") => Some("`mu deploy` makes a stack; `--stack` names another one"),
             (_, "unknown_version") => Some("`mu stack versions` shows which there are"),
             (_, "unknown_domain") => Some("`mu domain list` shows which there are"),
+            (_, "host_taken") => {
+                Some("whoever has it gives it up with `mu domain remove`; so can an operator of the node")
+            }
             (_, "name_taken") => Some("take another name with `--stack`, or ask its owner for a role: `mu grant set`"),
             (_, "routing_changed") => Some("somebody else changed the routing: `mu stack route` shows it"),
             (_, "not_proven") => {
@@ -163,6 +172,17 @@ impl Refusal {
             (429 | 503, _) => Some("try again later"),
             _ => None,
         })
+    }
+}
+
+fn inner_tls(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+fn trusted(error: &rustls::Error) -> Listening {
+    match error {
+        rustls::Error::InvalidCertificate(_) => Listening::Untrusted,
+        _ => Listening::Unknown,
     }
 }
 
@@ -178,6 +198,10 @@ impl From<CallError> for Failure {
                         failure.hint("`mu serve` starts a node; `mu context list` shows the ones you know")
                     }
                     Listening::Unknown => failure.hint("`mu context show` shows the URL; `mu login URL` takes another"),
+                    Listening::Untrusted => failure.hint(
+                        "`mu login URL --ca-file FILE` trusts an authority of your own; the URL needs a name that is in \
+                         the certificate",
+                    ),
                 }
             }
             CallError::Lost { address, reason } => {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Client, Credentials};
+use super::{Client, Credentials, Trust};
 
 /// What was asked.
 #[derive(Clone, Debug)]
@@ -98,7 +98,7 @@ impl StandIn {
 
     /// A client of it, which does not wait between tries.
     pub(crate) fn client(&self, credentials: Credentials) -> Client {
-        let mut client = Client::new(self.url().parse().unwrap(), credentials);
+        let mut client = Client::new(self.url().parse().unwrap(), credentials, &Trust::system());
         client.pause = |_| {};
         client
     }

@@ -93,7 +93,7 @@ fn a_busy_node_is_asked_a_bounded_number_of_times() {
 #[test]
 fn where_nothing_listens_the_url_is_named() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut client = Client::new(format!("http://{free}").parse().unwrap(), Credentials::None);
+    let mut client = Client::new(format!("http://{free}").parse().unwrap(), Credentials::None, &Trust::system());
     client.pause = |_| {};
     let failure = Failure::from(client.get("/v1/node").unwrap_err());
     assert_eq!(failure.cause(), Cause::Unavailable);

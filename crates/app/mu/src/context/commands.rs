@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
 enum Command {
     /// Add a node without asking it
     ///
-    /// Requests are signed with your identity key; `mu login` adds one with a token.
+    /// Requests are signed with your identity key; `mu login` adds one with a token, or with a certificate authority.
     Add {
         /// What to call it
         name: ContextName,
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let home = Home::find()?;
     match &arguments.command {
         Command::Add { name, url } => {
-            let context = Context { address: Address::given(url)?, proof: Proof::Key, principal: None };
+            let context = Context { address: Address::given(url)?, proof: Proof::Key, principal: None, ca_file: None };
             add(&home, name, context)
         }
         Command::Use { name } => {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use mu_stack::yaml::{self, Node, Value};
 
@@ -25,6 +26,8 @@ pub(crate) struct Context {
     pub(crate) proof: Proof,
     /// Who that was for the node when somebody signed in.
     pub(crate) principal: Option<String>,
+    /// Where the certificate authority stands that is trusted in place of the system's.
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 /// What says who asks.
@@ -89,6 +92,9 @@ impl Contexts {
             if let Some(principal) = &context.principal {
                 let _ = writeln!(text, "    principal: {}", quoted(principal));
             }
+            if let Some(file) = &context.ca_file {
+                let _ = writeln!(text, "    ca_file: {}", quoted(&file.to_string_lossy()));
+            }
         }
         text
     }
@@ -113,7 +119,7 @@ fn read_all(node: &Node) -> Result<BTreeMap<ContextName, Context>, UnreadableCon
     let mut all = BTreeMap::new();
     for (key, node) in entries(node)? {
         let name = key.parse().map_err(|e| wrong(node, &e))?;
-        let (mut address, mut proof, mut principal) = (None, Proof::Key, None);
+        let (mut address, mut proof, mut principal, mut ca_file) = (None, Proof::Key, None, None);
         for (key, node) in entries(node)? {
             match key {
                 "url" => address = Some(read(node)?),
@@ -126,11 +132,12 @@ fn read_all(node: &Node) -> Result<BTreeMap<ContextName, Context>, UnreadableCon
                     }
                 }
                 "principal" => principal = node.scalar().map(str::to_owned),
+                "ca_file" => ca_file = node.scalar().map(PathBuf::from),
                 _ => {}
             }
         }
         let address = address.ok_or_else(|| wrong(node, &format!("context `{name}` has no `url`")))?;
-        all.insert(name, Context { address, proof, principal });
+        all.insert(name, Context { address, proof, principal, ca_file });
     }
     Ok(all)
 }
@@ -155,7 +162,8 @@ mod tests {
     use super::*;
 
     fn context(url: &str, proof: Proof) -> Context {
-        Context { address: url.parse().unwrap(), proof, principal: Some("k_1: \"x\"".to_owned()) }
+        let ca_file = url.starts_with("https").then(|| "/etc/my authority.pem".into());
+        Context { address: url.parse().unwrap(), proof, principal: Some("k_1: \"x\"".to_owned()), ca_file }
     }
 
     #[test]

@@ -147,7 +147,7 @@ mod tests {
         let name: ContextName = "local".parse().unwrap();
         let mut contexts = Contexts { current: Some(name.clone()), ..Contexts::default() };
         let address = "http://127.0.0.1:12000".parse().unwrap();
-        contexts.all.insert(name.clone(), Context { address, proof: Proof::Token, principal: None });
+        contexts.all.insert(name.clone(), Context { address, proof: Proof::Token, principal: None, ca_file: None });
         home.write_contexts(&contexts).unwrap();
         home.write_token(&name, &BearerToken::parse("mu_t").unwrap()).unwrap();
         assert_eq!(home.contexts().unwrap(), contexts);

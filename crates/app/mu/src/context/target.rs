@@ -1,7 +1,9 @@
 //! Which node is asked, and with what: a pure decision, and what it takes to carry it out.
 
+use std::path::PathBuf;
+
 use super::{Context, ContextName, Contexts, Home, Proof};
-use crate::client::{Address, BearerToken, Client, Credentials};
+use crate::client::{Address, BearerToken, Client, Credentials, Trust};
 use crate::failure::{Cause, Failure};
 
 /// What the environment says of nodes.
@@ -22,6 +24,8 @@ pub(crate) struct Target {
     /// Absent when the environment names the node.
     pub(crate) context: Option<ContextName>,
     pub(crate) proof: TargetProof,
+    /// The certificate authority that is trusted in place of the system's.
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 /// With what it is asked.
@@ -98,7 +102,7 @@ impl Target {
                 Credentials::Token(home.token(context)?)
             }
         };
-        Ok(Client::new(self.address, credentials))
+        Ok(Client::new(self.address, credentials, &Trust::read(self.ca_file.as_deref())?))
     }
 }
 
@@ -107,12 +111,13 @@ fn decide(flag: Option<&ContextName>, around: &Surroundings, contexts: &Contexts
     if let (None, Some(address)) = (flag, &around.address) {
         // A token is for the node that it was kept for, and is not sent elsewhere. A signature is for one node.
         let proof = token.unwrap_or(TargetProof::Kept(Proof::Key));
-        return Ok(Target { address: address.clone(), context: None, proof });
+        return Ok(Target { address: address.clone(), context: None, proof, ca_file: None });
     }
     let name = flag.or(around.context.as_ref()).or(contexts.current.as_ref()).ok_or(NoTarget::NotChosen)?;
-    let Context { address, proof, .. } = contexts.all.get(name).ok_or_else(|| NoTarget::Unknown(name.clone()))?;
+    let Context { address, proof, ca_file, .. } =
+        contexts.all.get(name).ok_or_else(|| NoTarget::Unknown(name.clone()))?;
     let proof = token.unwrap_or(TargetProof::Kept(*proof));
-    Ok(Target { address: address.clone(), context: Some(name.clone()), proof })
+    Ok(Target { address: address.clone(), context: Some(name.clone()), proof, ca_file: ca_file.clone() })
 }
 
 #[cfg(test)]
@@ -120,7 +125,10 @@ mod tests {
     use super::*;
 
     fn contexts() -> Contexts {
-        let context = |url: &str, proof| Context { address: url.parse().unwrap(), proof, principal: None };
+        let context = |url: &str, proof| {
+            let address = url.parse().unwrap();
+            Context { address, proof, principal: None, ca_file: None }
+        };
         let all = [("a", context("http://a", Proof::Key)), ("b", context("http://b", Proof::Token))];
         let all = all.into_iter().map(|(name, context)| (name.parse().unwrap(), context)).collect();
         Contexts { current: Some("a".parse().unwrap()), all }

@@ -1,6 +1,6 @@
 //! `mu login`.
 
-use std::path::PathBuf;
+use std::path::{self, PathBuf};
 
 use clap::Args;
 use http::Method;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::read_text;
-use crate::client::{Address, BearerToken, Call, CallError, Client, Credentials};
+use crate::client::{Address, BearerToken, Call, CallError, Client, Credentials, Trust};
 use crate::context::{Context, ContextName, Home, Proof};
 use crate::failure::{Cause, Failure};
 use crate::output::view;
@@ -34,6 +34,9 @@ pub(crate) struct Arguments {
     /// Sign in with an API token, which is read from standard input
     #[arg(long)]
     token_stdin: bool,
+    /// Trust the certificate authority in this PEM file, and no other, to say that it is the node; from now on as well
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
 }
 
 /// What a node says to everybody.
@@ -57,7 +60,9 @@ struct MeView {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (home, address) = (Home::find()?, Address::given(&arguments.url)?);
     let name = arguments.name.clone().map_or_else(|| name_of(&address), Ok)?;
-    let anybody = Client::new(address.clone(), Credentials::None);
+    let ca_file = arguments.ca_file.as_ref().map(path::absolute).transpose();
+    let ca_file = ca_file.map_err(|e| Failure::from_error(Cause::Failed, "--ca-file", &e))?;
+    let anybody = Client::new(address.clone(), Credentials::None, &Trust::read(ca_file.as_deref())?);
     let node = node(&anybody)?;
     if address.is_readable_by_others() {
         let message = "the URL begins with http://, so that others on the network can read what you send";
@@ -81,7 +86,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(token) => home.write_token(&name, token)?,
         None => home.remove_token(&name)?,
     }
-    let context = Context { address: address.clone(), proof, principal: Some(me.principal.clone()) };
+    let context = Context { address: address.clone(), proof, principal: Some(me.principal.clone()), ca_file };
     contexts.all.insert(name.clone(), context);
     contexts.current = Some(name.clone());
     home.write_contexts(&contexts)?;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mu_gateway::GatewayConfig;
+use mu_gateway::{CertificateFiles, GatewayConfig};
 use mu_invoke::{FailureDetail, InvokeConfig};
 use mu_runtime::{EgressPolicy, WasmConfig};
 use mu_telemetry::{Level, LogFilter, LogFormat, NodeLog};
@@ -12,8 +12,8 @@ use mu_telemetry::{Level, LogFilter, LogFormat, NodeLog};
 use super::value::Value;
 use super::values::{Values, mismatch};
 use super::{
-    AccessSettings, AnonymousAccess, ApiSettings, CertificateFiles, GatewaySettings, GatewayTlsSettings, LogsSettings,
-    MetricsSettings, OidcAlgorithm, OidcSettings, QuotaSettings, Settings,
+    AccessSettings, AnonymousAccess, ApiSettings, GatewaySettings, GatewayTlsSettings, LogsSettings, MetricsSettings,
+    OidcAlgorithm, OidcSettings, QuotaSettings, Settings,
 };
 
 /// Where compiled modules lie below the cache.
@@ -43,6 +43,7 @@ pub(super) fn settings(values: &Values) -> Settings {
             "anywhere" => EgressPolicy::Anywhere,
             _ => EgressPolicy::PublicOnly,
         },
+        resolver: address_if_set(values, "domains.resolver"),
         logs: LogsSettings {
             retention: time(values, "logs.retention"),
             bytes_per_stack: values.count("logs.bytes_per_stack"),
@@ -101,9 +102,7 @@ fn api(values: &Values) -> ApiSettings {
             Value::Url(url) => Some(url.clone()),
             _ => None,
         },
-        tls: file("api.tls.certificate")
-            .zip(file("api.tls.key"))
-            .map(|(certificate, key)| CertificateFiles { certificate, key }),
+        tls: file("api.tls.certificate").zip(file("api.tls.key")).map(|(chain, key)| CertificateFiles { chain, key }),
         request_bytes_max: values.count("api.request_bytes_max"),
         upload_bytes_max: values.count("api.upload_bytes_max"),
     }
@@ -176,7 +175,7 @@ fn certificate(item: &Value) -> CertificateFiles {
         Value::Path(path) => path.clone(),
         other => mismatch(name, other),
     };
-    CertificateFiles { certificate: file("certificate"), key: file("key") }
+    CertificateFiles { chain: file("certificate"), key: file("key") }
 }
 
 fn issuer(item: &Value) -> OidcSettings {

@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use mu_gateway::{CertificateFiles, CertificateStore};
+
 use super::mistakes::Collected;
 use super::origin::Origin;
 use super::values::Values;
-use super::{AnonymousAccess, CertificateFiles, Settings};
+use super::{AnonymousAccess, Settings};
 
 /// Notes what does not go together. What has a mistake of its own is left out.
 pub(super) fn check(settings: &Settings, values: &Values, mistakes: &mut Collected) {
@@ -150,10 +152,11 @@ impl Checks<'_> {
         }
     }
 
-    /// Both files can be read, and the key not by everyone.
+    /// Both files can be read, the key not by everyone, and they belong together.
     fn files(&mut self, certificate_path: &str, key_path: &str, files: &CertificateFiles) {
-        if let Err(error) = File::open(&files.certificate) {
-            let message = format!("the certificate {} cannot be read: {error}", files.certificate.display());
+        let certificate = File::open(&files.chain).map(drop);
+        if let Err(error) = &certificate {
+            let message = format!("the certificate {} cannot be read: {error}", files.chain.display());
             self.mistakes.add(self.origin(certificate_path), message, None);
         }
         let shown = files.key.display();
@@ -165,6 +168,11 @@ impl Checks<'_> {
             Ok(mode) if mode & 0o007 != 0 => {
                 let message = format!("every user of this machine can use the key {shown} (mode {:o})", mode & 0o777);
                 self.add(key_path, message, &format!("chmod o= {shown}"));
+            }
+            Ok(_) if certificate.is_ok() => {
+                if let Err(error) = CertificateStore::load(vec![files.clone()]) {
+                    self.mistakes.add(self.origin(certificate_path), error.to_string(), None);
+                }
             }
             Ok(_) => {}
         }

@@ -102,7 +102,7 @@ const END: &str = "
 - A management API off loopback without TLS, unless `api.insecure` says that something else protects it: tokens and secrets
   would cross the network readable.
 - `access.anonymous` other than `none` with a management API off loopback.
-- A TLS key that every user of the machine can read, and files of certificates that cannot be read.
+- A TLS key that every user of the machine can read, and files of certificates that cannot be read or used.
 - Two listeners on one address; `data_dir` within `cache_dir`.
 - A secret (`metrics.token`) in a flag: commands can be seen by every user of the machine.
 ";

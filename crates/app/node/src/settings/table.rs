@@ -19,7 +19,7 @@ pub(super) struct Section {
 }
 
 /// The sections in the order in which they are described.
-pub(super) const SECTIONS: [Section; 15] = [
+pub(super) const SECTIONS: [Section; 16] = [
     section("", "Where the node keeps its files."),
     section("gateway", "The listener for clients of functions, and the limits of each connection."),
     section(
@@ -34,6 +34,7 @@ pub(super) const SECTIONS: [Section; 15] = [
     section("functions", "Limits of invocations. Authors set those of a function in `mu.yaml`, within these."),
     section("wasm", "The WebAssembly engine."),
     section("egress", "Requests of functions to elsewhere."),
+    section("domains", "Hosts of stacks, which are proven before they are served."),
     section("logs", "Logs of functions, as the node keeps them."),
     section("quotas.client", "What one client may use, over all of its stacks together."),
     section("quotas.stack", "What one stack may use."),
@@ -163,7 +164,7 @@ pub(super) const KEYS: &[Key] = &[
         path: "api.public_url",
         kind: Kind::Url(UrlUse::Public),
         default: Default::Nothing("none"),
-        about: "Under which URL clients reach the API, when a proxy stands before it.",
+        about: "Under which URL clients reach the API, if not by its address: that of a proxy, or with the name in its certificate.",
     },
     Key {
         path: "api.insecure",
@@ -313,7 +314,13 @@ pub(super) const KEYS: &[Key] = &[
         path: "egress.allow",
         kind: Kind::Word(&["public", "anywhere"]),
         default: Default::Is(|| Value::Word("public")),
-        about: "Which addresses functions may send requests to: public ones, or those of this machine and of private networks as well.",
+        about: "Which addresses functions may send requests to, and claimed hosts may have: public ones, or those of this machine and of private networks as well.",
+    },
+    Key {
+        path: "domains.resolver",
+        kind: Kind::Address,
+        default: Default::Nothing("the system's"),
+        about: "The DNS server that is asked for the proofs, like `192.0.2.53:53`.",
     },
     Key {
         path: "logs.retention",

@@ -3,6 +3,7 @@
 use super::error::{ApiError, Kind};
 use crate::access::{AccessError, AccessErrorKind};
 use crate::catalog::{ArtifactError, CatalogError, IdempotencyError};
+use crate::domains::DomainError;
 use crate::logs::LogError;
 use crate::quota::QuotaError;
 use crate::region::RegionError;
@@ -128,6 +129,25 @@ impl From<QuotaError> for ApiError {
             QuotaError::UnreadableRecord => Self::internal(&error),
             QuotaError::TooMany => Self::conflict(error.to_string()).code("too_many_quotas"),
             QuotaError::PrincipalTooLong { .. } => Self::invalid(error.to_string()),
+        }
+    }
+}
+
+impl From<DomainError> for ApiError {
+    fn from(error: DomainError) -> Self {
+        use DomainError as E;
+        let message = error.to_string();
+        match error {
+            E::Record(error) => Self::internal(&error),
+            E::Catalog(error) => error.into(),
+            E::Taken { .. } => Self::conflict(message).code("host_taken"),
+            E::UnknownDomain { .. } => Self::not_found(message).code("unknown_domain"),
+            E::TooMany => Self::new(Kind::Exhausted, message).code("too_many_domains"),
+            E::Unproven { http, dns, .. } => Self::conflict(message)
+                .code("not_proven")
+                .detail("http", http.to_string())
+                .detail("dns", dns.to_string()),
+            E::Contended { .. } => Self::conflict(message),
         }
     }
 }

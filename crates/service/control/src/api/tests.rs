@@ -1,6 +1,7 @@
 //! The API from outside: requests go through everything that they go through on a node.
 
 mod bad;
+mod domains;
 mod matrix;
 mod quotas;
 mod world;

@@ -35,7 +35,7 @@ impl Control {
         self.finish_deletion(stack, data).await
     }
 
-    /// Removes what is too old. `everything` also looks for artifacts that nobody uses.
+    /// Removes what is too old, and tells the gateways all hosts anew. `everything` also looks for artifacts that nobody uses.
     pub async fn clean(&self, everything: bool) {
         while let Ok(cleaned) = self.access.clean_step().await
             && cleaned.has_more
@@ -43,6 +43,10 @@ impl Control {
         while let Ok(cleaned) = self.audit.clean_step(AUDIT_RETENTION).await
             && cleaned.has_more
         {}
+        // Also what a change has left undone whose caller was told that the database failed.
+        if let Err(error) = self.domains.publish().await {
+            tracing::warn!(%error, "telling the gateways which hosts are verified");
+        }
         if !everything {
             return;
         }

@@ -3,6 +3,7 @@
 mod artifacts;
 mod audit;
 mod config;
+mod domains;
 mod grants;
 mod invoke;
 mod logs;
@@ -41,6 +42,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<Control>> {
         config::router(),
         grants::router(),
         secrets::router(),
+        domains::router(),
         logs::router(),
         usage::router(),
         quota::router(),

@@ -129,13 +129,6 @@ impl fmt::Debug for HostName {
     }
 }
 
-/// Lets a map keyed by hosts be asked with a `&str` from a request.
-impl std::borrow::Borrow<str> for HostName {
-    fn borrow(&self) -> &str {
-        &self.0
-    }
-}
-
 impl Serialize for HostName {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0)

@@ -1,10 +1,9 @@
-//! The verified hosts, as they are looked up for every request.
+//! The verified hosts, as gateways look them up.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::ArcSwap;
 use mu_db::{KeyRange, Kv, Order, Scan, ScanLimit, Select, keys};
 use mu_stack::{GatewayName, StackId};
 
@@ -16,23 +15,8 @@ use crate::catalog::stored::decode;
 /// Rows read in one step.
 const CHUNK_ROWS: usize = 1_000;
 
-/// The verified hosts that this process knows of. Looking one up takes no lock. Cloning is cheap.
-///
-/// [`Domains`](super::Domains) reloads them with every change that it makes. Where other processes share the database,
-/// someone has to call [`Hosts::reload`] now and then.
-#[derive(Clone)]
-pub struct Hosts {
-    kv: Arc<dyn Kv>,
-    table: Arc<ArcSwap<HostTable>>,
-    /// Held while the table is read and replaced, so that an older one never replaces a newer one.
-    reloading: Arc<tokio::sync::Mutex<()>>,
-}
-
-/// All verified hosts at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HostTable {
-    hosts: HashMap<HostName, HostTarget>,
-}
+/// All verified hosts at one moment, and what each leads to.
+pub type HostTable = HashMap<HostName, HostTarget>;
 
 /// What a host leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,30 +27,47 @@ pub struct HostTarget {
     pub gateway: Option<GatewayName>,
 }
 
+/// The port by which whatever serves hosts learns of them.
+pub trait HostSink: Send + Sync + fmt::Debug {
+    /// From now on these are all verified hosts.
+    fn replace(&self, hosts: HostTable);
+}
+
+/// The in-memory twin: keeps what it was told.
+#[derive(Clone, Debug, Default)]
+pub struct MemHosts(Arc<Mutex<HostTable>>);
+
+impl MemHosts {
+    /// What it was told last.
+    #[must_use]
+    pub fn table(&self) -> HostTable {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl HostSink for MemHosts {
+    fn replace(&self, hosts: HostTable) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = hosts;
+    }
+}
+
+/// Reads all verified hosts and passes them on.
+#[derive(Clone, Debug)]
+pub(super) struct Hosts {
+    kv: Arc<dyn Kv>,
+    sink: Arc<dyn HostSink>,
+    /// Held while they are read and passed on, so that older ones never replace newer ones.
+    publishing: Arc<tokio::sync::Mutex<()>>,
+}
+
 impl Hosts {
-    pub(super) fn new(kv: Arc<dyn Kv>) -> Self {
-        Self { kv, table: Arc::default(), reloading: Arc::default() }
+    pub(super) fn new(kv: Arc<dyn Kv>, sink: Arc<dyn HostSink>) -> Self {
+        Self { kv, sink, publishing: Arc::default() }
     }
 
-    /// The hosts as they are now. To be taken once for a request.
-    #[must_use]
-    pub fn table(&self) -> Arc<HostTable> {
-        self.table.load_full()
-    }
-
-    /// What a host leads to, as it stands in a request: in any case, and perhaps with a port or a last dot.
-    #[must_use]
-    pub fn find(&self, host: &str) -> Option<HostTarget> {
-        self.table.load().find(host).cloned()
-    }
-
-    /// Reads all hosts from the database.
-    ///
-    /// # Errors
-    /// [`DomainError::Record`]; the hosts stay as they were then.
-    pub async fn reload(&self) -> Result<(), DomainError> {
-        let _alone = self.reloading.lock().await;
-        let mut hosts = HashMap::new();
+    pub(super) async fn publish(&self) -> Result<(), DomainError> {
+        let _alone = self.publishing.lock().await;
+        let mut hosts = HostTable::new();
         let mut range = KeyRange::prefix(keys::catalog::hosts());
         loop {
             let limit = ScanLimit { rows: CHUNK_ROWS, bytes: usize::MAX };
@@ -82,38 +83,7 @@ impl Hosts {
             let Some(last) = page.rows.last().filter(|_| page.cut.is_some()) else { break };
             range = range.after(&last.key);
         }
-        self.table.store(Arc::new(HostTable { hosts }));
+        self.sink.replace(hosts);
         Ok(())
-    }
-}
-
-impl HostTable {
-    /// What a host leads to, as it stands in a request: in any case, and perhaps with a port or a last dot.
-    #[must_use]
-    pub fn find(&self, host: &str) -> Option<&HostTarget> {
-        let name = host.split_once(':').map_or(host, |(name, _)| name);
-        let name = name.strip_suffix('.').unwrap_or(name);
-        if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            return self.hosts.get(name.to_ascii_lowercase().as_str());
-        }
-        self.hosts.get(name)
-    }
-
-    /// How many hosts there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.hosts.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.hosts.is_empty()
-    }
-}
-
-impl fmt::Debug for Hosts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hosts").field("count", &self.table.load().len()).finish_non_exhaustive()
     }
 }

@@ -103,7 +103,7 @@ impl CertificateStore {
     }
 
     /// Looks for changed files once per period, without end.
-    pub(crate) async fn follow(&self, period: Duration) {
+    pub async fn follow(&self, period: Duration) {
         loop {
             tokio::time::sleep(period).await;
             match self.reload().await {

@@ -90,6 +90,15 @@ services:
       /own-cors: {get: till.own_cors}
 ";
 
+/// A stack with one gateway.
+const KIOSK_MANIFEST: &str = "
+name: kiosk
+version: '1'
+services:
+  - {type: Function, name: till, module: till.wasm}
+  - {type: Gateway, name: api, endpoints: {/echo: {get: till.echo}}}
+";
+
 /// What a function may state of itself.
 pub(crate) const OWN_CORS: [(&str, &str); 6] = [
     ("access-control-allow-origin", "https://mine"),
@@ -101,6 +110,7 @@ pub(crate) const OWN_CORS: [(&str, &str); 6] = [
 ];
 
 pub(crate) const STACK: StackId = StackId::new([7; 32]);
+pub(crate) const KIOSK: StackId = StackId::new([6; 32]);
 
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
@@ -199,6 +209,10 @@ impl World {
         let (address, tls_address) = (gateway.address(), gateway.tls_address());
         let serving = tokio::spawn(gateway.serve(env.tasks().shutdown().clone()));
         Self { address, tls_address, env, invoker, deployment, boxes, gate, sink, hosts, serving }
+    }
+
+    pub(crate) async fn deploy_kiosk(&self) {
+        deploy(&self.invoker, KIOSK, KIOSK_MANIFEST).await;
     }
 
     /// Deploys the same stack once more, under another id.

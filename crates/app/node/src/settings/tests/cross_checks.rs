@@ -1,16 +1,26 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use rcgen::{CertificateParams, KeyPair};
 use tempfile::TempDir;
 
 use super::*;
 
-/// `cert.pem`, `key.pem` that only its owner can read, and `open.pem` that everyone can.
+/// `cert.pem`, its `key.pem` that only its owner can read, and `open.pem` that everyone can; `other.pem` is the key of
+/// another certificate, and `empty.pem` none.
 pub(super) fn certificate_files() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for (name, mode) in [("cert.pem", 0o644), ("key.pem", 0o640), ("open.pem", 0o644)] {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["mu.example".to_owned()]).unwrap().self_signed(&key).unwrap();
+    for (name, mode, content) in [
+        ("cert.pem", 0o644, certificate.pem()),
+        ("key.pem", 0o640, key.serialize_pem()),
+        ("open.pem", 0o644, key.serialize_pem()),
+        ("other.pem", 0o600, KeyPair::generate().unwrap().serialize_pem()),
+        ("empty.pem", 0o600, String::new()),
+    ] {
         let path = folder.path().join(name);
-        fs::write(&path, "").unwrap();
+        fs::write(&path, content).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
     }
     folder
@@ -71,7 +81,7 @@ fn a_mistake_brings_no_other_one_about() {
 }
 
 #[test]
-fn keys_of_certificates_are_for_their_owner() {
+fn certificates_can_be_used_and_their_keys_are_for_their_owner() {
     let folder = certificate_files();
     let path = folder.path().display();
     let api = |key: &str| format!("api: {{tls: {{certificate: {path}/cert.pem, key: {path}/{key}}}}}");
@@ -82,6 +92,12 @@ fn keys_of_certificates_are_for_their_owner() {
     };
     for file in [api("key.pem"), gateway("key.pem")] {
         load(&file, &[], &[]);
+    }
+    for (key, expected) in [("other.pem", "cannot be used with the certificate"), ("empty.pem", "has no private key")] {
+        for file in [api(key), gateway(key)] {
+            let told = mistakes(&file, &[], &[]);
+            assert!(told.contains(expected) && told.contains(key), "{told}");
+        }
     }
     for file in [api("open.pem"), gateway("open.pem")] {
         let told = mistakes(&file, &[], &[]);

@@ -96,6 +96,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ("wasm.instances", "3"),
     ("wasm.compute_threads", "777"),
     ("egress.allow", "anywhere"),
+    ("domains.resolver", "127.0.0.1:53"),
     ("logs.retention", "3h"),
     ("logs.bytes_per_stack", "3MiB"),
     ("quotas.client.requests_per_second", "1"),

@@ -93,6 +93,9 @@ fn request(operation: &str) -> (String, Value) {
         "POST /v1/stacks/{stack}/secrets/rotate" => (format!("{shop}/secrets/rotate"), Value::Null),
         "PUT /v1/stacks/{stack}/grants/{principal}" => (format!("{shop}/grants/{other}"), json!({"role": "viewer"})),
         "DELETE /v1/stacks/{stack}/grants/{principal}" => (format!("{shop}/grants/{other}"), Value::Null),
+        "POST /v1/stacks/{stack}/domains" => (format!("{shop}/domains"), json!({"host": "b.example"})),
+        "POST /v1/stacks/{stack}/domains/{host}/verify" => (format!("{shop}/domains/a.example/verify"), Value::Null),
+        "DELETE /v1/stacks/{stack}/domains/{host}" => (format!("{shop}/domains/a.example"), Value::Null),
         "POST /v1/stacks/{stack}/invoke/{handler}" => (format!("{shop}/invoke/cart.show"), Value::Null),
         "GET /v1/stacks/{stack}" | "DELETE /v1/stacks/{stack}" => (shop.into(), Value::Null),
         of_stack if of_stack.starts_with("GET /v1/stacks/{stack}/") => {
@@ -121,6 +124,9 @@ async fn ask(column: &Column, operation: &str) -> u16 {
     world.member(8, NodeRole::Member).await;
     let set = world.ask(&Who::Key(OPERATOR), "PUT", "/v1/stacks/shop/secrets/KEY", &json!({"value": "v"})).await;
     assert_eq!(set.status, 200, "{set:?}");
+    let domain = world.control.domains.claim(&shop, &"a.example".parse().unwrap(), None, "k_test").await.unwrap();
+    let challenge = domain.challenge().unwrap();
+    world.prover.set_dns(&challenge.record_name(), &[&challenge.proof()]);
     let somebodys = world.control.access.tokens();
     let all = TokenScope { stacks: TokenStacks::All, role: Role::Admin, node: NodeRights::Passed };
     world.token(SOMEBODY, all).await;

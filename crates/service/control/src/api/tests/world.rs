@@ -30,6 +30,7 @@ use crate::catalog::{
     ArtifactHash, Artifacts, Catalog, DataFate, Idempotency, NewStack, NewVersion, Routing, StoredVersion,
     VersionNumber,
 };
+use crate::domains::{Domains, MemHosts, MemProver};
 use crate::logs::{LogOptions, LogStore};
 use crate::quota::{Measure, MeasureError, Owners, Quota, QuotaDefaults, QuotaParts, Quotas, Stored};
 use crate::region::{Region, RegionBody, RegionCall, RegionError};
@@ -49,6 +50,8 @@ pub(super) struct World {
     pub(super) env: Env,
     pub(super) control: Arc<Control>,
     pub(super) region: Arc<StandIn>,
+    pub(super) prover: MemProver,
+    pub(super) hosts: MemHosts,
     router: Router,
 }
 
@@ -96,6 +99,8 @@ impl World {
             metrics: Metrics::new(MetricsParams { version: "1", functions_max: 1 }),
         });
         let uploads = Arc::new(MemUploads::new());
+        let (prover, hosts) = (MemProver::new(), MemHosts::default());
+        let (proofs, sink) = (Arc::new(prover.clone()), Arc::new(hosts.clone()));
         let control = Arc::new(Control {
             env: env.clone(),
             access: Access::new(&kv, &env, settings, Arc::new(MemJwksSource::default())),
@@ -103,6 +108,7 @@ impl World {
             catalog: Catalog::new(Arc::clone(&kv), env.clone()),
             artifacts: Artifacts::new(Arc::clone(&kv), Arc::new(MemBlobs::new()), uploads, env.clone()),
             idempotency: Idempotency::new(Arc::clone(&kv), env.clone()),
+            domains: Domains::new(Arc::clone(&kv), env.clone(), proofs, sink),
             secrets: Arc::new(Secrets::new(Arc::clone(&kv), &key, env.clone())),
             logs,
             usage,
@@ -112,7 +118,7 @@ impl World {
             settings: ApiSettings { gateway_url: "http://127.0.0.1:12080".to_owned(), request_bytes_max: 1 << 20 },
         });
         let router = Arc::clone(&control).router();
-        Self { env, control, region, router }
+        Self { env, control, region, prover, hosts, router }
     }
 
     /// A stack of the operator's with these versions, made by their messages; the last one is served.

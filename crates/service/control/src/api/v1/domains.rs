@@ -11,10 +11,10 @@ use utoipa_axum::routes;
 use super::{StackPath, found};
 use crate::access::Action;
 use crate::api::Control;
-use crate::api::error::ApiError;
+use crate::api::error::{ApiError, shown};
 use crate::api::front::Caller;
-use crate::api::input::{At, Created, Done, Input, Output};
-use crate::api::page::Page;
+use crate::api::input::{At, Created, Done, Input, Output, Params};
+use crate::api::page::{Page, PageQuery};
 use crate::domains::{Domain, DomainState, HostName};
 
 pub(super) fn router() -> OpenApiRouter<Arc<Control>> {
@@ -82,15 +82,20 @@ struct DomainPath {
 }
 
 /// List the hosts of a stack
-#[utoipa::path(get, path = "/v1/stacks/{stack}/domains", tag = "domains", params(StackPath), responses((status = 200, body = Page<DomainView>)))]
+#[utoipa::path(get, path = "/v1/stacks/{stack}/domains", tag = "domains", params(StackPath, PageQuery), responses((status = 200, body = Page<DomainView>)))]
 async fn list(
     State(control): State<Arc<Control>>,
     caller: Caller,
     At(path): At<StackPath>,
+    Params(query): Params<PageQuery>,
 ) -> Result<Output<Page<DomainView>>, ApiError> {
     let stack = found(&control, &caller, &path.stack, Action::ReadDomains).await?;
+    let (after, limit): (Option<String>, _) = (query.after()?, query.limit()?);
     let domains = control.domains.list(&stack.id).await?;
-    Ok(Output(Page::new(domains.iter().map(DomainView::new).collect(), None::<()>)?))
+    let mut rest = domains.iter().filter(|domain| after.as_deref().is_none_or(|after| domain.host.as_str() > after));
+    let items: Vec<_> = rest.by_ref().take(limit).map(DomainView::new).collect();
+    let next = rest.next().and_then(|_| items.last()).map(|last| last.host.clone());
+    Ok(Output(Page::new(items, next)?))
 }
 
 /// Claim a host
@@ -139,7 +144,7 @@ async fn release(
 }
 
 fn parse(host: &str) -> Result<HostName, ApiError> {
-    host.parse().map_err(|e| ApiError::invalid(format!("`{}`: {e}", super::super::shown(host))))
+    host.parse().map_err(|e| ApiError::invalid(format!("`{}`: {e}", shown(host))))
 }
 
 impl DomainView {
