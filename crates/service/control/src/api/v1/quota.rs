@@ -27,8 +27,10 @@ pub(super) fn router() -> OpenApiRouter<Arc<Control>> {
 #[serde(deny_unknown_fields, default)]
 struct StackQuota {
     /// Invocations per second, with a burst of as many.
+    #[schema(maximum = 4_294_967_295_u64)]
     invocations_per_second: Option<u32>,
     /// Invocations at the same time.
+    #[schema(maximum = 4_294_967_295_u64)]
     concurrent_invocations: Option<u32>,
     /// Instructions in a day (UTC).
     instructions_per_day: Option<u64>,
@@ -43,8 +45,10 @@ struct StackQuota {
 #[serde(deny_unknown_fields, default)]
 struct ClientQuota {
     /// Invocations of all of its stacks per second, with a burst of as many.
+    #[schema(maximum = 4_294_967_295_u64)]
     invocations_per_second: Option<u32>,
     /// Invocations of all of its stacks at the same time.
+    #[schema(maximum = 4_294_967_295_u64)]
     concurrent_invocations: Option<u32>,
     /// Instructions of all of its stacks in a day (UTC).
     instructions_per_day: Option<u64>,
@@ -53,6 +57,7 @@ struct ClientQuota {
     /// Bytes in boxes of all of its stacks.
     box_bytes: Option<u64>,
     /// Requests to the management API per second, with a burst of as many.
+    #[schema(minimum = 1, maximum = 4_294_967_295_u64)]
     requests_per_second: Option<u32>,
 }
 
@@ -119,6 +124,11 @@ async fn set_client(
 ) -> Result<Output<ClientQuotaView>, ApiError> {
     caller.to(path.principal.as_str());
     control.allow(&caller, Action::SetQuota, None).await?;
+    if quota.requests_per_second == Some(0) {
+        let message =
+            "`requests_per_second` is 1 at least: an operator could not take it back; remove the member instead";
+        return Err(ApiError::invalid(message));
+    }
     let client = client(&path)?;
     control.quotas.set(&client, quota.into()).await?;
     Ok(Output(ClientQuotaView::of(&control, &client)))
