@@ -3,7 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use crate::failure::AFTER_HELP;
-use crate::remote::{audit_log, deploy, domain, grant, login, logs, member, secret, stack, token, usage, whoami};
+use crate::remote::{
+    audit_log, deploy, domain, grant, login, logs, member, quota, secret, stack, token, usage, whoami,
+};
 use crate::{build, completions, config, context, doctor, init, invoke, run, serve};
 
 /// A serverless cloud in one binary: run functions, tables, boxes and HTTP routes on your machine.
@@ -32,6 +34,7 @@ pub(crate) enum Command {
     Domain(domain::Arguments),
     Logs(logs::Arguments),
     Usage(usage::Arguments),
+    Quota(quota::Arguments),
     Member(member::Arguments),
     Token(token::Arguments),
     AuditLog(audit_log::Arguments),

@@ -5,6 +5,7 @@ use crate::access::{AccessError, AccessErrorKind};
 use crate::catalog::{ArtifactError, CatalogError, IdempotencyError};
 use crate::domains::DomainError;
 use crate::logs::LogError;
+use crate::quota::QuotaError;
 use crate::region::RegionError;
 use crate::secrets::SecretError;
 use crate::usage::UsageError;
@@ -72,7 +73,7 @@ impl From<ArtifactError> for ApiError {
             E::TooManyUploads { .. } => Self::new(Kind::Exhausted, message).code("too_many_uploads"),
             E::OtherHash { .. } => Self::invalid(message).code("hash_mismatch"),
             E::Contended { .. } | E::Incomplete { .. } => Self::conflict(message),
-            E::TooMany { .. } | E::Principal { .. } | E::Interrupted { .. } => Self::invalid(message),
+            E::MoreThanSaid { .. } | E::TooMany { .. } | E::Principal { .. } | E::Interrupted { .. } => Self::invalid(message),
         }
     }
 }
@@ -130,12 +131,23 @@ impl From<DomainError> for ApiError {
             E::Catalog(error) => error.into(),
             E::Taken { .. } => Self::conflict(message).code("host_taken"),
             E::UnknownDomain { .. } => Self::not_found(message).code("unknown_domain"),
-            E::TooMany => Self::new(Kind::Exhausted, message).code("too_many_domains"),
+            E::TooMany => Self::conflict(message).code("too_many_domains"),
             E::Unproven { http, dns, .. } => Self::conflict(message)
                 .code("not_proven")
                 .detail("http", http.to_string())
                 .detail("dns", dns.to_string()),
             E::Contended { .. } => Self::conflict(message),
+        }
+    }
+}
+
+impl From<QuotaError> for ApiError {
+    fn from(error: QuotaError) -> Self {
+        match &error {
+            QuotaError::Kv(cause) => Self::unavailable(cause),
+            QuotaError::UnreadableRecord => Self::internal(&error),
+            QuotaError::TooMany => Self::conflict(error.to_string()).code("too_many_quotas"),
+            QuotaError::PrincipalTooLong { .. } => Self::invalid(error.to_string()),
         }
     }
 }

@@ -3,5 +3,6 @@
 mod bad;
 mod domains;
 mod matrix;
+mod quotas;
 mod world;
 mod writes;

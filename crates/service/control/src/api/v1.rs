@@ -9,6 +9,7 @@ mod invoke;
 mod logs;
 mod members;
 mod node;
+mod quota;
 mod routing;
 mod secrets;
 mod stacks;
@@ -44,6 +45,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<Control>> {
         domains::router(),
         logs::router(),
         usage::router(),
+        quota::router(),
         audit::router(),
         invoke::router(),
     ]
