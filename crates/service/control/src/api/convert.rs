@@ -122,6 +122,17 @@ impl From<SecretError> for ApiError {
     }
 }
 
+impl From<QuotaError> for ApiError {
+    fn from(error: QuotaError) -> Self {
+        match &error {
+            QuotaError::Kv(cause) => Self::unavailable(cause),
+            QuotaError::UnreadableRecord => Self::internal(&error),
+            QuotaError::TooMany => Self::conflict(error.to_string()).code("too_many_quotas"),
+            QuotaError::PrincipalTooLong { .. } => Self::invalid(error.to_string()),
+        }
+    }
+}
+
 impl From<DomainError> for ApiError {
     fn from(error: DomainError) -> Self {
         use DomainError as E;
@@ -137,17 +148,6 @@ impl From<DomainError> for ApiError {
                 .detail("http", http.to_string())
                 .detail("dns", dns.to_string()),
             E::Contended { .. } => Self::conflict(message),
-        }
-    }
-}
-
-impl From<QuotaError> for ApiError {
-    fn from(error: QuotaError) -> Self {
-        match &error {
-            QuotaError::Kv(cause) => Self::unavailable(cause),
-            QuotaError::UnreadableRecord => Self::internal(&error),
-            QuotaError::TooMany => Self::conflict(error.to_string()).code("too_many_quotas"),
-            QuotaError::PrincipalTooLong { .. } => Self::invalid(error.to_string()),
         }
     }
 }

@@ -47,14 +47,12 @@ async fn operators_set_the_quota_of_a_stack_and_who_sees_it_reads_it() {
     let stack = world.stack("shop", &[]).await;
     world.grant(SOMEBODY, stack, Role::Viewer).await;
     let default = ("concurrent_invocations", u64::from(CONCURRENT_MAX));
-    let mut unset = limits(&[]);
-    unset["effective"] = limits(&[default]);
+    let unset = json!({"set": limits(&[]), "effective": limits(&[default])});
     assert_eq!(get(&world, SOMEBODY, SHOP).await.json(), unset);
 
     let own = [("invocations_per_second", 50), ("table_bytes", 1 << 40)];
     let done = put(&world, OPERATOR, SHOP, json!({"invocations_per_second": 50, "table_bytes": 1_u64 << 40})).await;
-    let mut set = limits(&own);
-    set["effective"] = limits(&[own[0], own[1], default]);
+    let set = json!({"set": limits(&own), "effective": limits(&[own[0], own[1], default])});
     assert_eq!((done.status, done.json()), (StatusCode::OK, set.clone()));
     assert_eq!(get(&world, SOMEBODY, SHOP).await.json(), set);
     for wrong in [json!({"requests_per_second": 1}), json!({"box_bytes": -1}), json!({"box_bytes": "1GiB"}), json!(1)] {
@@ -75,7 +73,7 @@ async fn the_quota_of_a_client_limits_its_requests() {
     world.member(SOMEBODY, NodeRole::Member).await;
     let path = format!("/v1/members/{}/quota", principal(SOMEBODY));
     let set = put(&world, OPERATOR, &path, json!({"requests_per_second": 2, "box_bytes": 5})).await;
-    assert_eq!((set.status, &set.json()["requests_per_second"]), (StatusCode::OK, &json!(2)));
+    assert_eq!((set.status, &set.json()["set"]["requests_per_second"]), (StatusCode::OK, &json!(2)));
     assert_eq!(get(&world, OPERATOR, &path).await.json()["effective"]["box_bytes"], json!(5));
     for _ in 0..2 {
         assert_eq!(get(&world, SOMEBODY, "/v1/me").await.status, StatusCode::OK);
