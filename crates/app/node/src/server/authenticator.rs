@@ -64,8 +64,8 @@ fn refusal(error: AccessError) -> AuthRefusal {
             let message = "who calls cannot be found out at the moment; try again".to_owned();
             AuthRefusal::Unavailable { message, retry_after: RETRY_AFTER }
         }
-        AccessErrorKind::NotFound | AccessErrorKind::Denied | AccessErrorKind::Conflict => {
-            AuthRefusal::Denied { message: "you may not call functions of this stack: ask for the role invoker".to_owned() }
-        }
+        AccessErrorKind::NotFound | AccessErrorKind::Denied | AccessErrorKind::Conflict => AuthRefusal::Denied {
+            message: "you may not call functions of this stack: ask for the role invoker".to_owned(),
+        },
     }
 }

@@ -32,10 +32,7 @@ pub struct ClaimsMismatch {
 ///
 /// # Errors
 /// [`ClaimsMismatch`], naming the first claim that is missing or different. The token's value is not told.
-pub fn claims_match(
-    required: &BTreeMap<String, String>,
-    claims: &Map<String, Value>,
-) -> Result<(), ClaimsMismatch> {
+pub fn claims_match(required: &BTreeMap<String, String>, claims: &Map<String, Value>) -> Result<(), ClaimsMismatch> {
     let mismatch = required.iter().find(|(name, text)| !claims.get(*name).is_some_and(|has| holds(name, has, text)));
     mismatch.map_or(Ok(()), |(name, _)| Err(ClaimsMismatch { claim: name.clone() }))
 }
@@ -60,7 +57,12 @@ fn is(has: &Value, required: &str) -> bool {
 }
 
 /// Whether the claims of a token by this issuer are for this node, now.
-pub(super) fn check(issuer: &Issuer, audience: &str, claims: &Map<String, Value>, now: Timestamp) -> Result<(), OidcError> {
+pub(super) fn check(
+    issuer: &Issuer,
+    audience: &str,
+    claims: &Map<String, Value>,
+    now: Timestamp,
+) -> Result<(), OidcError> {
     let name = || issuer.name.clone();
     let is_audience = |value: &Value| value.as_str() == Some(audience);
     let is_for_us = match claims.get("aud") {
