@@ -87,7 +87,7 @@ fn split_query(query: &str) -> (String, Vec<(String, String)>) {
 }
 
 /// Headers that are meant for the API and not for the function: above all its credentials.
-fn is_of_the_api(name: &str) -> bool {
+pub(in crate::api) fn is_of_the_api(name: &str) -> bool {
     matches!(
         name,
         "authorization" | "signature" | "signature-input" | "content-digest" | "idempotency-key" | "content-length"
