@@ -166,6 +166,7 @@ impl Server {
             logs: Arc::clone(&logs),
             usage,
             region: Arc::new(region),
+            turns: control_api::Turns::default(),
             settings: control_api::ApiSettings {
                 gateway_url: format!("http://{}", addresses.gateway),
                 request_bytes_max: usize::try_from(settings.api.request_bytes_max).unwrap_or(usize::MAX),

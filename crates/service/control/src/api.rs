@@ -12,13 +12,14 @@ pub(crate) mod front;
 mod input;
 mod page;
 mod time;
+mod turns;
 mod upkeep;
 #[expect(unused_qualifications, reason = "the macro that describes a route names types by their paths")]
 mod v1;
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
@@ -28,7 +29,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::access::{Access, Action};
 use crate::audit::Audit;
-use crate::catalog::{Artifacts, Catalog, DataFate, Idempotency, RoutingRecord, StackRecord};
+use crate::catalog::{Artifacts, Catalog, DataFate, Idempotency, Routing, StackRecord, StoredVersion};
 use crate::logs::LogStore;
 use crate::region::Region;
 use crate::secrets::Secrets;
@@ -36,6 +37,7 @@ use crate::usage::UsageLedger;
 use error::{ApiError, shown};
 use front::Caller;
 pub use front::PeerAddress;
+pub use turns::Turns;
 
 /// What an operator sets about the management API.
 #[derive(Clone, Debug)]
@@ -69,6 +71,8 @@ pub struct Control {
     pub usage: Arc<UsageLedger>,
     /// What runs the stacks.
     pub region: Arc<dyn Region>,
+    /// Which changes the node is being told of.
+    pub turns: Turns,
     /// What an operator sets.
     pub settings: ApiSettings,
 }
@@ -80,27 +84,49 @@ impl Control {
         Ok(self.access.authorize(&caller.who, action, stack).await?)
     }
 
-    /// Serves a stack by its new routing.
-    async fn serve(&self, stack: &StackId, routing: &RoutingRecord) -> Result<(), ApiError> {
-        Ok(self.region.refresh(stack, &routing.routing).await?)
+    /// Loads the versions of a routing that is about to be written down, so that none of them fails afterwards.
+    async fn prepare(&self, stack: &StackId, routing: &Routing) -> Result<(), ApiError> {
+        for weight in routing.weights() {
+            let version = self.catalog.version(stack, weight.version).await?;
+            self.region.prepare(stack, &version).await?;
+        }
+        Ok(())
     }
 
-    /// Serves a stack with what has changed beside its routing.
-    async fn serve_again(&self, stack: &StackId) -> Result<(), ApiError> {
+    /// The versions of a stack that are served.
+    async fn routed_versions(&self, stack: &StackId) -> Result<Vec<StoredVersion>, ApiError> {
+        let mut versions = Vec::new();
+        for number in self.catalog.routing(stack).await?.iter().flat_map(|present| present.routing.versions()) {
+            versions.push(self.catalog.version(stack, number).await?);
+        }
+        Ok(versions)
+    }
+
+    /// Serves a stack by its newest routing.
+    async fn serve(&self, stack: &StackId) -> Result<(), ApiError> {
+        let _turn = self.turns.take(stack).await;
         match self.catalog.routing(stack).await? {
-            Some(routing) => self.serve(stack, &routing).await,
+            Some(newest) => Ok(self.region.serve(stack, &newest.routing).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Loads a stack again, for what has changed beside its routing.
+    async fn reload(&self, stack: &StackId) -> Result<(), ApiError> {
+        let _turn = self.turns.take(stack).await;
+        match self.catalog.routing(stack).await? {
+            Some(newest) => Ok(self.region.reload(stack, &newest.routing).await?),
             None => Ok(()),
         }
     }
 
     /// Carries a deletion out that was begun.
     async fn finish_deletion(&self, stack: &StackRecord, data: DataFate) -> Result<(), ApiError> {
+        let _turn = self.turns.take(&stack.id).await;
         self.region.remove(&stack.id, data).await?;
         self.logs.delete_stack(stack.id);
         if data == DataFate::Remove {
             self.secrets.delete_stack(&stack.id).await?;
-        }
-        if data == DataFate::Remove {
             self.access.grants().forget_stack(&stack.id).await?;
         }
         Ok(self.catalog.finish_deletion(&stack.id, data).await?)
@@ -109,6 +135,8 @@ impl Control {
     /// The API as a service of requests.
     pub fn router(self: Arc<Self>) -> Router {
         let (described, _) = routes().split_for_parts();
+        // The front limits bodies.
+        let described = described.layer(DefaultBodyLimit::disable());
         let guarded = described.layer(middleware::from_fn_with_state(Arc::clone(&self), front::front));
         let document = document::text();
         Router::new()
@@ -136,3 +164,6 @@ async fn no_path(State(_): State<Arc<Control>>, request: Request) -> ApiError {
 async fn no_method(State(_): State<Arc<Control>>, request: Request) -> ApiError {
     error::no_method(request.method(), request.uri().path())
 }
+
+#[cfg(test)]
+mod tests;

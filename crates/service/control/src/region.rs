@@ -15,18 +15,24 @@ use crate::rollout::Sample;
 /// have one that only remembers what it was told.
 #[async_trait]
 pub trait Region: Send + Sync + fmt::Debug {
-    /// Compiles and loads a version, serves nothing. May take as long as compiling takes.
+    /// Compiles and loads a version that is not loaded yet, serves nothing. May take as long as compiling takes.
     ///
     /// # Errors
     /// When the version cannot run, which its author has to mend.
     async fn prepare(&self, stack: &StackId, version: &StoredVersion) -> Result<(), RegionError>;
 
-    /// Serves exactly what the catalog says of this stack from now on: versions, weights, configuration, secrets and
-    /// hosts. Versions that are no longer routed end the calls they have.
+    /// Serves exactly these versions of a stack from now on. Those that are loaded stay as they are; those that are no
+    /// longer routed end the calls they have.
     ///
     /// # Errors
     /// When a version cannot be loaded. What was served before goes on being served.
-    async fn refresh(&self, stack: &StackId, routing: &Routing) -> Result<(), RegionError>;
+    async fn serve(&self, stack: &StackId, routing: &Routing) -> Result<(), RegionError>;
+
+    /// The same with everything loaded anew: the stack's configuration or its secrets have changed.
+    ///
+    /// # Errors
+    /// As [`Region::serve`].
+    async fn reload(&self, stack: &StackId, routing: &Routing) -> Result<(), RegionError>;
 
     /// Ends serving a stack and, unless they are to be kept, deletes its tables and boxes. Can be repeated.
     ///

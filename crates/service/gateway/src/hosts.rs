@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn hosts_are_names_or_addresses() {
-        let (label, long) = ("a".repeat(63), "a.".repeat(127));
+        let (label, long) = ("a".repeat(63), "a.".repeat(128));
         for (text, expected) in [
             ("example.com", Some("example.com")),
             ("Example.COM:8443", Some("example.com")),

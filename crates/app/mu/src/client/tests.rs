@@ -117,7 +117,7 @@ fn refusals_say_what_to_do_and_have_exit_codes() {
         (413, "too_large", Cause::Refused, ""),
         (500, "internal", Cause::Failed, ""),
     ] {
-        let server = StandIn::start(move |_, _| Reply::error(status, code, &json!({})).with("x-request-id", "r\u{7}1"));
+        let server = StandIn::start(move |_, _| Reply::error(status, code, &json!({})).with("x-request-id", "r-1"));
         let failure = Failure::from(server.client(Credentials::None).get("/v1/stacks").unwrap_err());
         assert_eq!(failure.cause(), cause, "{code}");
         let text = text(&failure);

@@ -140,7 +140,7 @@ impl Deploy<'_> {
         let before = self.find_or_make(stack)?;
         let missing = self.missing(stack)?;
         for module in &missing {
-            upload::upload(self.client, module)?;
+            upload::upload(self.client, stack, module)?;
         }
         // A rollout needs a version to compare with.
         let by_steps = arguments.auto && !before.routing.is_empty();

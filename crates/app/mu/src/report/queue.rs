@@ -93,7 +93,6 @@ mod tests {
             invocation: env.new_invocation_id(),
             stack_id: [1; 32],
             stack: "test".into(),
-            version: 1,
             function: function.into(),
             level: Level::Info,
             source: LogSource::Function,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,7 +23,7 @@ use mu_storage::Boxes;
 use tokio::runtime::Handle;
 
 /// Versions that are loaded and wait to be served. Those that nobody serves go when there are more.
-const READY_MAX: usize = 64;
+const WAITING_MAX: usize = 64;
 
 /// How long calls of a stack that is deleted may go on: as long as any call may take.
 const DRAIN_MAX: Duration = Duration::from_secs(300);
@@ -43,7 +43,7 @@ pub(super) struct NodeRegion {
     pub(super) invoker: Arc<Invoker>,
     pub(super) db: Arc<MuDb>,
     pub(super) boxes: Arc<Boxes>,
-    ready: Mutex<HashMap<(StackId, VersionNumber), Arc<Deployment>>>,
+    waiting: Mutex<HashMap<(StackId, VersionNumber), Arc<Deployment>>>,
 }
 
 /// The code of a function, read from the artifacts whenever it has to be compiled again.
@@ -112,11 +112,11 @@ impl Loader {
         invoker: &Invoker,
         stack: &StackId,
         routing: &Routing,
-        mut ready: impl FnMut(VersionNumber) -> Option<Arc<Deployment>>,
+        loaded: impl Fn(VersionNumber) -> Option<Arc<Deployment>>,
     ) -> Result<Vec<Weighted>, RegionError> {
         let mut versions = Vec::new();
         for weight in routing.weights() {
-            let deployment = match ready(weight.version) {
+            let deployment = match loaded(weight.version) {
                 Some(deployment) => deployment,
                 None => {
                     let version = self.catalog.version(stack, weight.version).await;
@@ -143,38 +143,59 @@ impl Wake for Loader {
 
 impl NodeRegion {
     pub(super) fn new(env: Env, loader: Loader, invoker: Arc<Invoker>, db: Arc<MuDb>, boxes: Arc<Boxes>) -> Self {
-        Self { env, loader, invoker, db, boxes, ready: Mutex::default() }
+        Self { env, loader, invoker, db, boxes, waiting: Mutex::default() }
     }
 
-    fn take_ready(&self, stack: StackId, version: VersionNumber) -> Option<Arc<Deployment>> {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).remove(&(stack, version))
+    /// A version that is loaded, whether it is served or waits for it.
+    fn loaded(&self, stack: &StackId, version: VersionNumber) -> Option<Arc<Deployment>> {
+        let waiting = self.waiting().get(&(*stack, version)).cloned();
+        waiting.or_else(|| {
+            let served = self.invoker.deployments().versions(stack);
+            served.into_iter().map(|(served, _)| served).find(|served| served.version() == version.get())
+        })
     }
 
-    fn put_ready(&self, stack: StackId, version: VersionNumber, deployment: Arc<Deployment>) {
-        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        if ready.len() >= READY_MAX {
-            ready.clear();
-        }
-        ready.insert((stack, version), deployment);
+    fn waiting(&self) -> MutexGuard<'_, HashMap<(StackId, VersionNumber), Arc<Deployment>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
 impl Region for NodeRegion {
     async fn prepare(&self, stack: &StackId, version: &StoredVersion) -> Result<(), RegionError> {
+        let number = version.record.number;
+        if self.loaded(stack, number).is_some() {
+            return Ok(());
+        }
         let deployment = self.loader.load(&self.invoker, version).await?;
-        self.put_ready(*stack, version.record.number, deployment);
+        let mut waiting = self.waiting();
+        if waiting.len() >= WAITING_MAX {
+            waiting.clear();
+        }
+        waiting.insert((*stack, number), deployment);
         Ok(())
     }
 
-    async fn refresh(&self, stack: &StackId, routing: &Routing) -> Result<(), RegionError> {
-        let ready = |version| self.take_ready(*stack, version);
-        let versions = self.loader.load_all(&self.invoker, stack, routing, ready).await?;
+    async fn serve(&self, stack: &StackId, routing: &Routing) -> Result<(), RegionError> {
+        let versions =
+            self.loader.load_all(&self.invoker, stack, routing, |version| self.loaded(stack, version)).await?;
+        for version in routing.versions() {
+            self.waiting().remove(&(*stack, version));
+        }
+        let served = self.invoker.serve(*stack, versions).await;
+        served.map(drop).map_err(|error| RegionError::Internal(error.to_string()))
+    }
+
+    async fn reload(&self, stack: &StackId, routing: &Routing) -> Result<(), RegionError> {
+        // Those that wait were loaded with what is no longer true.
+        self.waiting().retain(|(of, _), _| of != stack);
+        let versions = self.loader.load_all(&self.invoker, stack, routing, |_| None).await?;
         let served = self.invoker.serve(*stack, versions).await;
         served.map(drop).map_err(|error| RegionError::Internal(error.to_string()))
     }
 
     async fn remove(&self, stack: &StackId, data: DataFate) -> Result<(), RegionError> {
+        self.waiting().retain(|(of, _), _| of != stack);
         for deployment in self.invoker.deployments().remove(stack) {
             // What still runs may write for as long as it may run; then its data goes.
             let _ = tokio::time::timeout(DRAIN_MAX, deployment.drained()).await;
@@ -204,7 +225,9 @@ impl Region for NodeRegion {
             retry_after: Some(asleep.retry_after),
         })?;
         let deployment = awake.ok_or_else(not_served)?;
-        let unknown = || RegionError::NotFound(format!("the stack has no function `{handler}` belongs to"));
+        let unknown = || {
+            RegionError::NotFound(format!("the stack has no handler `{handler}`: `mu stack show` lists its functions"))
+        };
         let target = deployment.target(&reference).ok_or_else(unknown)?;
         let (parts, body) = request.into_parts();
         let query = parts.uri.query().map(str::to_owned);

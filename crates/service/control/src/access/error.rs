@@ -195,6 +195,26 @@ impl AccessError {
         }
     }
 
+    /// What says more than the kind, where a program may want to know.
+    #[must_use]
+    pub fn code(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Signature(SignatureError::TooOld { .. } | SignatureError::InFuture { .. }) => "clock_skew",
+            Self::Signature(SignatureError::Authority { .. }) => "wrong_authority",
+            Self::Signature(_) => "bad_signature",
+            Self::Replayed => "replayed",
+            Self::UnknownClient { .. } => "unknown_client",
+            Self::UnknownToken => "unknown_token",
+            Self::ExpiredToken { .. } => "expired_token",
+            Self::Bootstrap => "bad_bootstrap_token",
+            Self::UnknownStack { .. } => "unknown_stack",
+            Self::LastAdmin { .. } => "last_admin",
+            Self::LastOperator { .. } => "last_operator",
+            Self::Configured { .. } => "configured",
+            _ => return None,
+        })
+    }
+
     pub(super) fn denied(denial: Denial, who: &Principal, action: Action) -> Self {
         match denial {
             Denial::Unauthenticated => Self::Unauthenticated { action },

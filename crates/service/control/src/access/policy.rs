@@ -140,8 +140,6 @@ actions! {
     SetSecret, "stack.secrets.set", Needs::Stack(Role::Developer);
     /// Decide who may do what on it.
     ManageGrants, "stack.grants.manage", Needs::Stack(Role::Admin);
-    /// Revoke tokens of others that are good for this stack alone.
-    ManageStackTokens, "stack.tokens.manage", Needs::Stack(Role::Admin);
     /// Claim hosts for it, and give them up.
     ManageDomains, "stack.domains.manage", Needs::Stack(Role::Admin);
     /// Delete it.
@@ -152,8 +150,6 @@ actions! {
     ListStacks, "stack.list", Needs::Access;
     /// Make, list and revoke one's own tokens.
     ManageOwnTokens, "token.manage", Needs::Identity;
-    /// Upload artifacts, of which versions are made.
-    UploadArtifact, "artifact.upload", Needs::Access;
     /// Create a stack.
     CreateStack, "stack.create", Needs::Node(NodeRole::Member);
     /// Read who is member or operator of the node.
@@ -164,12 +160,8 @@ actions! {
     ManageTokens, "node.tokens.manage", Needs::Node(NodeRole::Operator);
     /// Read what was done on the whole node.
     ReadNodeAudit, "node.audit.read", Needs::Node(NodeRole::Operator);
-    /// Read what all stacks have used.
-    ReadNodeUsage, "node.usage.read", Needs::Node(NodeRole::Operator);
     /// Set the quotas of clients and stacks.
     SetQuota, "quota.set", Needs::Node(NodeRole::Operator);
-    /// Drain the node, reload its certificates, and the like.
-    ManageNode, "node.manage", Needs::Node(NodeRole::Operator);
     /// Make the node's first operator.
     RegisterFirstOperator, "node.bootstrap", Needs::Bootstrap;
 }

@@ -20,7 +20,11 @@ impl From<AccessError> for ApiError {
             AccessErrorKind::Unavailable => return Self::unavailable(&error),
             AccessErrorKind::Internal => return Self::internal(&error),
         };
-        Self::new(kind, error.to_string())
+        let message = error.to_string();
+        match error.code() {
+            Some(code) => Self::new(kind, message).code(code),
+            None => Self::new(kind, message),
+        }
     }
 }
 

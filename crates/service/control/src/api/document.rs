@@ -12,7 +12,7 @@ use super::routes;
         description = "Stacks, versions, and who may do what on a node of mu.",
         license(name = "MIT OR Apache-2.0"),
     ),
-    components(schemas(super::error::ErrorBody)),
+    components(schemas(super::error::ErrorBody))
 )]
 struct Document;
 

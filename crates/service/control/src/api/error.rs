@@ -51,8 +51,6 @@ pub(crate) enum Kind {
     FunctionFailed,
     /// Retry later.
     Unavailable,
-    /// Retry, or raise the limit.
-    Timeout,
     /// Report it.
     Internal,
 }
@@ -127,7 +125,6 @@ impl ApiError {
         let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
         self.header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
     }
-
 }
 
 impl Kind {
@@ -145,7 +142,6 @@ impl Kind {
             Self::Exhausted => "exhausted",
             Self::FunctionFailed => "function_failed",
             Self::Unavailable => "unavailable",
-            Self::Timeout => "timeout",
             Self::Internal => "internal",
         }
     }
@@ -164,7 +160,6 @@ impl Kind {
             Self::Exhausted => StatusCode::TOO_MANY_REQUESTS,
             Self::FunctionFailed => StatusCode::BAD_GATEWAY,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -148,6 +148,3 @@ impl From<FnError> for ApiError {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

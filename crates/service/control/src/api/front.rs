@@ -2,6 +2,7 @@
 //! and the record of it.
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body_util::BodyExt as _;
 use mu_stack::StackId;
 use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::Control;
@@ -22,6 +24,7 @@ use super::error::{ApiError, Kind};
 use crate::access::signature::ExpectedBody;
 use crate::access::{Action, Authenticated, How, RequestHead};
 use crate::audit::{AuditOutcome, AuditRecord};
+use crate::catalog::limits::{IDEMPOTENT_REQUEST_LEASE, PIECE_BYTES_MAX};
 use crate::catalog::{Begun, Ticket};
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -33,6 +36,9 @@ const REQUEST_ID_BYTES_MAX: usize = 128;
 /// How long a client may pause while it sends a body.
 const BODY_PAUSE_MAX: Duration = Duration::from_secs(30);
 
+/// How much of a body that is too large is read and thrown away, in bytes.
+const UNREAD_BYTES_MAX: usize = 64 << 20;
+
 /// From where a request came; put into the request by whoever accepts connections.
 #[derive(Clone, Copy, Debug)]
 pub struct PeerAddress(pub IpAddr);
@@ -41,8 +47,6 @@ pub struct PeerAddress(pub IpAddr);
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(crate) who: Arc<Authenticated>,
-    pub(crate) from: Option<IpAddr>,
-    pub(crate) request_id: Arc<str>,
     pub(crate) head: Arc<Head>,
     notes: Arc<Mutex<Notes>>,
 }
@@ -121,14 +125,17 @@ async fn admit(
 ) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
     let who = control.access.authenticate(&RequestHead::from(&parts)).await?;
-    let content = read_body(body, control.settings.request_bytes_max).await?;
+    let bytes_max = match is_piece(&parts) {
+        true => PIECE_BYTES_MAX,
+        false => control.settings.request_bytes_max,
+    };
+    let content = read_body(body, bytes_max).await?;
     if let Some(expected) = who.body {
         check_body(expected, &content)?;
     }
     let from = parts.extensions.get::<PeerAddress>().map(|peer| peer.0);
-    let head =
-        Head { method: parts.method.clone(), uri: parts.uri.clone(), headers: parts.headers.clone() };
-    let caller = Caller { who: Arc::new(who), from, request_id: Arc::clone(request_id), head: Arc::new(head), notes: Arc::default() };
+    let head = Head { method: parts.method.clone(), uri: parts.uri.clone(), headers: parts.headers.clone() };
+    let caller = Caller { who: Arc::new(who), head: Arc::new(head), notes: Arc::default() };
     parts.extensions.insert(caller.clone());
     if matches!(parts.method, Method::GET | Method::HEAD) {
         return Ok(next.run(Request::from_parts(parts, Body::from(content))).await);
@@ -137,24 +144,69 @@ async fn admit(
         Start::Run(ticket) => ticket,
         Start::Answered(response) => return Ok(response),
     };
-    let begun = AuditRecord::begun(&control.env, &caller.who, &format!("{} {}", parts.method, parts.uri.path()));
-    let begun = begun.by_request(from.map(|ip| ip.to_string()).unwrap_or_default(), request_id.to_string());
-    control.audit.append(&begun).await?;
-    let response = next.run(Request::from_parts(parts, Body::from(content))).await;
-    let outcome = outcome(&response);
-    record(control, &caller, begun, outcome).await?;
-    match ticket {
-        Some(ticket) => finish(control, ticket, response).await,
-        None => Ok(response),
+    let what = format!("{} {}", parts.method, parts.uri.path());
+    let record = AuditRecord::begun(&control.env, &caller.who, &what)
+        .by_request(from.map(|ip| ip.to_string()).unwrap_or_default(), request_id.to_string());
+    let request = Request::from_parts(parts, Body::from(content));
+    let write = Write { control: Arc::clone(control), caller, ticket, record };
+    let (sender, receiver) = oneshot::channel();
+    // A task of the node's: what was begun is done to its end, also when the client goes away.
+    control.env.tasks().spawn(async move {
+        let _ = sender.send(write.run(request, next).await);
+    });
+    receiver.await.map_err(|_| ApiError::internal(&"the handler of a request panicked"))?
+}
+
+/// A request that may change something.
+struct Write {
+    control: Arc<Control>,
+    caller: Caller,
+    ticket: Option<Ticket>,
+    record: AuditRecord,
+}
+
+impl Write {
+    /// Does it, with a record before and after.
+    async fn run(mut self, request: Request, next: Next) -> Result<Response, ApiError> {
+        let audit = &self.control.audit;
+        if let Err(error) = audit.append(&self.record).await {
+            if let Some(ticket) = self.ticket {
+                self.control.idempotency.abandon(ticket).await?;
+            }
+            return Err(error.into());
+        }
+        let response = match &mut self.ticket {
+            Some(ticket) => while_renewed(&self.control, ticket, next.run(request)).await,
+            None => next.run(request).await,
+        };
+        audit.append(&ended(self.record, &self.caller, outcome(&response))).await?;
+        match self.ticket {
+            Some(ticket) => finish(&self.control, ticket, response).await,
+            None => Ok(response),
+        }
+    }
+}
+
+/// Waits for an answer, and meanwhile keeps others from doing the same.
+async fn while_renewed(control: &Control, ticket: &mut Ticket, answer: impl Future<Output = Response>) -> Response {
+    let mut answer = pin!(answer);
+    loop {
+        match timeout(IDEMPOTENT_REQUEST_LEASE / 3, &mut answer).await {
+            Ok(response) => return response,
+            Err(_) => {
+                if let Err(error) = control.idempotency.renew(ticket).await {
+                    tracing::warn!(%error, "the key of a long request was not renewed");
+                }
+            }
+        }
     }
 }
 
 /// The client's own id of the request, when it is fit to be logged, or a new one.
 fn request_id(control: &Control, headers: &HeaderMap) -> Arc<str> {
     let own = headers.get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
-    let is_fit = |id: &&str| {
-        (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
-    };
+    let is_fit =
+        |id: &&str| (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
     own.filter(is_fit).map_or_else(|| control.env.new_invocation_id().to_string().into(), Into::into)
 }
 
@@ -164,27 +216,36 @@ async fn read_body(mut body: Body, bytes_max: usize) -> Result<Bytes, ApiError> 
         ApiError::new(Kind::TooLarge, format!("the request's body is larger than {bytes_max} bytes"))
             .detail("limit_bytes", bytes_max)
     };
-    if http_body::Body::size_hint(&body).lower() > bytes_max as u64 {
-        return Err(too_large());
-    }
     let mut whole = BytesMut::new();
+    let mut unread = 0;
     loop {
         let frame = timeout(BODY_PAUSE_MAX, body.frame());
-        let frame = frame.await.map_err(|_| {
-            ApiError::invalid("the request's body did not arrive").status(StatusCode::REQUEST_TIMEOUT)
-        })?;
+        let frame = frame
+            .await
+            .map_err(|_| ApiError::invalid("the request's body did not arrive").status(StatusCode::REQUEST_TIMEOUT))?;
         match frame {
+            None if unread > 0 => return Err(too_large()),
             None => return Ok(whole.freeze()),
             Some(Err(error)) => return Err(ApiError::invalid(format!("the request's body broke off: {error}"))),
             Some(Ok(frame)) => {
                 let Ok(data) = frame.into_data() else { continue };
-                if whole.len() + data.len() > bytes_max {
+                if unread == 0 && whole.len() + data.len() <= bytes_max {
+                    whole.extend_from_slice(&data);
+                    continue;
+                }
+                // A client that is still sending would not read the answer; one that sends for ever gets none.
+                unread += data.len();
+                if unread > UNREAD_BYTES_MAX {
                     return Err(too_large());
                 }
-                whole.extend_from_slice(&data);
             }
         }
     }
+}
+
+/// Whether a request carries a piece of an upload, which may be larger than other bodies.
+fn is_piece(parts: &Parts) -> bool {
+    parts.method == Method::PATCH && parts.uri.path().contains("/uploads/")
 }
 
 fn check_body(expected: ExpectedBody, content: &[u8]) -> Result<(), ApiError> {
@@ -218,8 +279,23 @@ struct Kept {
     body: String,
 }
 
+/// In the extensions of an answer that holds a secret: nobody is shown it again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShownOnce;
+
 /// Keeps the answer for whoever asks again; one that may differ next time is not kept.
 async fn finish(control: &Control, ticket: Ticket, response: Response) -> Result<Response, ApiError> {
+    if response.extensions().get::<ShownOnce>().is_some() {
+        let message = "this was done, and its answer, which holds a secret, is given only once: \
+                       undo it and ask anew, with another idempotency key";
+        let instead = ApiError::conflict(message).code("shown_once").into_response();
+        finish_with(control, ticket, instead).await?;
+        return Ok(response);
+    }
+    finish_with(control, ticket, response).await
+}
+
+async fn finish_with(control: &Control, ticket: Ticket, response: Response) -> Result<Response, ApiError> {
     let (parts, body) = response.into_parts();
     let body = body.collect().await.map_err(|e| ApiError::internal(&e))?.to_bytes();
     let text = std::str::from_utf8(&body).ok().filter(|_| !parts.status.is_server_error());
@@ -254,14 +330,8 @@ fn replayed(stored: &[u8]) -> Result<Response, ApiError> {
     Ok(response)
 }
 
-/// Leaves the audit record of a write, before it is done and again when its outcome is known: what was done is never
-/// without a record, even when the node ends in between.
-async fn record(
-    control: &Control,
-    caller: &Caller,
-    begun: AuditRecord,
-    outcome: AuditOutcome,
-) -> Result<(), ApiError> {
+/// The record of a write whose outcome is known.
+fn ended(begun: AuditRecord, caller: &Caller, outcome: AuditOutcome) -> AuditRecord {
     let notes = caller.notes();
     let mut record = begun.with(outcome);
     if let Some(action) = notes.action {
@@ -273,7 +343,7 @@ async fn record(
     if let Some(target) = notes.target {
         record = record.to(target);
     }
-    Ok(control.audit.append(&record).await?)
+    record
 }
 
 /// What an answer says of how it went.

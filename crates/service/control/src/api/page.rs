@@ -94,6 +94,9 @@ mod tests {
     #[test]
     fn a_limit_is_within_bounds() {
         let limit = |limit| PageQuery { limit, cursor: None }.limit().ok();
-        assert_eq!([limit(None), limit(Some(0)), limit(Some(100)), limit(Some(101))], [Some(50), None, Some(100), None]);
+        assert_eq!(
+            [limit(None), limit(Some(0)), limit(Some(100)), limit(Some(101))],
+            [Some(50), None, Some(100), None]
+        );
     }
 }

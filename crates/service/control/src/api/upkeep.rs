@@ -96,7 +96,7 @@ impl Control {
             // Somebody routed by hand, which ends the rollout.
             Err(CatalogError::RoutingConflict { .. }) => Ok(()),
             Err(error) => Err(error.into()),
-            Ok(record) => self.serve(stack, &record).await,
+            Ok(_) => self.serve(stack).await,
         }
     }
 }

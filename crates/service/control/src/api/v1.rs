@@ -2,7 +2,7 @@
 
 mod artifacts;
 mod audit;
-mod config;
+pub(super) mod config;
 mod grants;
 pub(super) mod invoke;
 mod logs;

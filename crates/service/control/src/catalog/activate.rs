@@ -106,15 +106,7 @@ impl Catalog {
     /// [`CatalogError::NothingToRollBackTo`], and those of [`Catalog::route`].
     pub async fn roll_back(&self, id: &StackId, by: &str, why: &str) -> Result<RoutingRecord, CatalogError> {
         for _ in 0..ATTEMPTS_MAX {
-            let stack = self.active(id).await?;
-            let present = self.read_routing(id).await?.map(|present| present.value);
-            let target = match &present {
-                Some(present) => self.rollback_target(id, present).await?,
-                None => None,
-            };
-            let (Some(present), Some(target)) = (present, target) else {
-                return Err(CatalogError::NothingToRollBackTo { stack: stack.value.name });
-            };
+            let (present, target) = self.present_and_former(id).await?;
             match self.activate(id, target, Some(present.revision), by, why).await {
                 // Someone routed meanwhile, or removed the target: what to go back to may be another one now.
                 Err(CatalogError::RoutingConflict { .. } | CatalogError::UnknownVersion { .. }) => {}
@@ -122,6 +114,25 @@ impl Catalog {
             }
         }
         Err(CatalogError::Contended { what: format!("the routing of stack `{id}`") })
+    }
+
+    /// The version that [`Catalog::roll_back`] goes back to.
+    ///
+    /// # Errors
+    /// [`CatalogError::NothingToRollBackTo`], [`CatalogError::UnknownStack`], [`CatalogError::Deleted`],
+    /// [`CatalogError::Record`].
+    pub async fn former_version(&self, id: &StackId) -> Result<VersionNumber, CatalogError> {
+        Ok(self.present_and_former(id).await?.1)
+    }
+
+    async fn present_and_former(&self, id: &StackId) -> Result<(RoutingRecord, VersionNumber), CatalogError> {
+        let stack = self.active(id).await?;
+        if let Some(present) = self.read_routing(id).await?.map(|present| present.value)
+            && let Some(former) = self.rollback_target(id, &present).await?
+        {
+            return Ok((present, former));
+        }
+        Err(CatalogError::NothingToRollBackTo { stack: stack.value.name })
     }
 
     /// The routing of a stack; `None` before the first one.

@@ -67,7 +67,7 @@ pub enum ArtifactError {
         hash: ArtifactHash,
     },
     /// An artifact is too large.
-    #[error("an artifact has at most {limit_bytes} bytes, this one has {}", Size(*.bytes))]
+    #[error("at most {limit_bytes} bytes are taken here, as the size of the artifact was told or as the node allows; this one has {}", Size(*.bytes))]
     TooLarge {
         /// How many it has, if that is known.
         bytes: Option<u64>,

@@ -56,6 +56,16 @@ impl Catalog {
     }
 }
 
+impl StackRecord {
+    /// Its configuration as a change would leave it.
+    ///
+    /// # Errors
+    /// When it would be no configuration.
+    pub fn config_with(&self, patch: &StackPatch) -> Result<Variables, EnvError> {
+        patched_config(&self.config, &patch.config)
+    }
+}
+
 pub(super) fn patched_config(old: &Variables, patch: &BTreeMap<String, Option<String>>) -> Result<Variables, EnvError> {
     let mut config = Variables::new();
     // What goes makes room first.

@@ -40,6 +40,8 @@ pub const ROUTING_HISTORY_MAX: u64 = 20;
 
 /// Largest artifact, in bytes, unless the operator says otherwise.
 pub const ARTIFACT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Largest piece of an upload, in bytes: what one request may bring.
+pub const PIECE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Most artifacts that one question may be about: the most functions of a stack.
 pub const ASKED_ARTIFACTS_MAX: usize = mu_stack::limits::SERVICES_MAX;
 /// Uploads that one principal may have open.

@@ -58,7 +58,7 @@ fn node(asked: &Asked, has_stack: bool) -> Reply {
         "GET /v1/stacks/shop" => Reply::json(200, &stack(&json!([{"version": 1, "weight": 100}]))),
         "POST /v1/stacks" => Reply::json(201, &json!({"name": "shop"})),
         "POST /v1/stacks/shop/artifacts/missing" => Reply::json(200, &json!({"missing": asked.json()["hashes"]})),
-        "POST /v1/uploads" => {
+        "POST /v1/stacks/shop/uploads" => {
             Reply::json(201, &json!({"id": "u1", "hash": "", "offset": 0, "bytes": null, "complete": false}))
         }
         "POST /v1/stacks/shop/versions" => Reply::json(201, &json!({"number": 1, "state": "ready"})),
@@ -99,10 +99,10 @@ fn a_first_deploy_makes_the_stack_and_sends_everything() {
             "GET /v1/stacks/shop",
             "POST /v1/stacks",
             "POST /v1/stacks/shop/artifacts/missing",
-            "POST /v1/uploads",
-            "PATCH /v1/uploads/u1",
-            "PATCH /v1/uploads/u1",
-            "PATCH /v1/uploads/u1",
+            "POST /v1/stacks/shop/uploads",
+            "PATCH /v1/stacks/shop/uploads/u1",
+            "PATCH /v1/stacks/shop/uploads/u1",
+            "PATCH /v1/stacks/shop/uploads/u1",
             "POST /v1/stacks/shop/versions",
             "GET /v1/stacks/shop",
         ]

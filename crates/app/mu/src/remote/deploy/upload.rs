@@ -38,15 +38,21 @@ struct UploadView {
 }
 
 /// Uploads a module, or what the node lacks of it.
-pub(super) fn upload(client: &Client, module: &Module) -> Result<(), Failure> {
+pub(super) fn upload(client: &Client, stack: &str, module: &Module) -> Result<(), Failure> {
     let size = module.bytes.len() as u64;
     let bar = Bar::start(format!("Uploading {}", module.function), size);
-    let mut state = begin(client, module)?;
+    let mut state = begin(client, stack, module)?;
     let mut piece_bytes = state.piece_bytes_max.unwrap_or(PIECE_BYTES).clamp(PIECE_BYTES_MIN, PIECE_BYTES_MAX);
     let (mut surprises, mut furthest) = (0, state.offset);
     while !state.complete {
         bar.at(state.offset);
-        let error = match send_piece(client, module, &state, piece_bytes) {
+        let error = match send_piece(
+            client,
+            &path(&["stacks", stack, "uploads", &state.id]),
+            module,
+            state.offset,
+            piece_bytes,
+        ) {
             Ok(next) => {
                 if next.offset > furthest {
                     (surprises, furthest) = (0, next.offset);
@@ -62,10 +68,10 @@ pub(super) fn upload(client: &Client, module: &Module) -> Result<(), Failure> {
         }
         match surprise(&error, size) {
             Surprise::GoTo(offset) => state.offset = offset,
-            Surprise::BeginAgain => state = begin(client, module)?,
+            Surprise::BeginAgain => state = begin(client, stack, module)?,
             Surprise::TooMuch => {
                 piece_bytes = (piece_bytes / 2).max(PIECE_BYTES_MIN);
-                state = begin(client, module)?;
+                state = begin(client, stack, module)?;
             }
             Surprise::OtherBytes => {
                 let message = format!("uploading {}: other bytes arrived than were sent", printable(&module.function));
@@ -109,17 +115,22 @@ fn surprise(error: &CallError, size: u64) -> Surprise {
 }
 
 /// Begins an upload, or finds the one that was begun.
-fn begin(client: &Client, module: &Module) -> Result<UploadView, CallError> {
+fn begin(client: &Client, stack: &str, module: &Module) -> Result<UploadView, CallError> {
     let order = json!({"hash": module.hash.to_string(), "bytes": module.bytes.len()});
     // Without a key: asked again later, it is to say how far the upload has come by then.
-    client.ask(&Call::order(Method::POST, "/v1/uploads", &order).without_key())
+    client.ask(&Call::order(Method::POST, path(&["stacks", stack, "uploads"]), &order).without_key())
 }
 
 /// Sends the next bytes. Whoever calls sees to what goes wrong, and asks again where to go on.
-fn send_piece(client: &Client, module: &Module, state: &UploadView, bytes_max: usize) -> Result<UploadView, CallError> {
-    let start = usize::try_from(state.offset).unwrap_or(usize::MAX).min(module.bytes.len());
+fn send_piece(
+    client: &Client,
+    upload: &str,
+    module: &Module,
+    offset: u64,
+    bytes_max: usize,
+) -> Result<UploadView, CallError> {
+    let start = usize::try_from(offset).unwrap_or(usize::MAX).min(module.bytes.len());
     let end = start.saturating_add(bytes_max).min(module.bytes.len());
-    let offset = HeaderValue::from(start as u64);
-    let call = Call::bytes(Method::PATCH, path(&["uploads", &state.id]), &module.bytes[start..end]);
-    client.ask(&call.header(UPLOAD_OFFSET, offset).patience(PATIENCE).lost_at_once())
+    let call = Call::bytes(Method::PATCH, upload, &module.bytes[start..end]);
+    client.ask(&call.header(UPLOAD_OFFSET, HeaderValue::from(start as u64)).patience(PATIENCE).lost_at_once())
 }

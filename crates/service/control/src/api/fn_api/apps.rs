@@ -16,7 +16,7 @@ use crate::api::Control;
 use crate::api::error::ApiError;
 use crate::api::front::Caller;
 use crate::api::input::{Done, Output, Params};
-use crate::api::v1::stacks;
+use crate::api::v1::{config, stacks};
 use crate::catalog::fns::Shape;
 use crate::catalog::{
     Annotations, CatalogError, DataFate, EntryState, NewStack, StackListParams, StackPatch, StackRecord, StackRef,
@@ -138,11 +138,12 @@ pub(super) async fn change(
         annotations.insert(SHAPE.to_owned(), shape);
     }
     let patch = StackPatch { config: config_patch(input.config, &record.config), annotations, ..StackPatch::default() };
-    let (changes_config, changes) = (!patch.config.is_empty(), !patch.config.is_empty() || !patch.annotations.is_empty());
-    let record = if changes { control.catalog.change(&record.id, &patch).await? } else { record };
-    if changes_config {
-        control.serve_again(&record.id).await?;
-    }
+    // Functions see nothing of annotations, and are loaded again for the configuration alone.
+    let record = match (patch.config.is_empty(), patch.annotations.is_empty()) {
+        (true, true) => record,
+        (true, false) => control.catalog.change(&record.id, &patch).await?,
+        (false, _) => config::set(&control, &record, &patch).await?,
+    };
     Ok(Output(AppView::of(&record)))
 }
 

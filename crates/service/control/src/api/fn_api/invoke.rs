@@ -20,7 +20,7 @@ use crate::access::Action;
 use crate::api::Control;
 use crate::api::error::{ApiError, Kind};
 use crate::api::front::Caller;
-use crate::api::v1::invoke::is_of_the_api;
+use crate::api::v1::invoke::{METHODS, is_of_the_api};
 use crate::catalog::StoredVersion;
 use crate::catalog::fns::{FnError, FnRecord};
 use crate::region::RegionCall;
@@ -69,6 +69,10 @@ async fn call(
     caller.to(function.name.as_str());
     if request.headers().get(FN_INVOKE_TYPE).is_some_and(|kind| kind == "detached") {
         return Err(unsupported("Detach call functions are not supported on this server"));
+    }
+    if !METHODS.contains(request.method()) {
+        let method = crate::api::error::shown(request.method().as_str());
+        return Err(ApiError::new(Kind::MethodNotAllowed, format!("Method not allowed: {method}")));
     }
     let handler = only_handler(version, function)?;
     let target = match caller.head.uri.query() {

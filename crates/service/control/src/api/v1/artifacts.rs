@@ -17,15 +17,13 @@ use crate::api::Control;
 use crate::api::error::ApiError;
 use crate::api::front::Caller;
 use crate::api::input::{At, Created, Done, Input, Output};
+use crate::catalog::limits::PIECE_BYTES_MAX;
 use crate::catalog::{ArtifactHash, Upload};
 
 const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 
 pub(super) fn router() -> OpenApiRouter<Arc<Control>> {
-    OpenApiRouter::new()
-        .routes(routes!(missing))
-        .routes(routes!(create))
-        .routes(routes!(show, append, cancel))
+    OpenApiRouter::new().routes(routes!(missing)).routes(routes!(create)).routes(routes!(show, append, cancel))
 }
 
 /// Artifacts that a version is to be made of.
@@ -33,9 +31,15 @@ pub(super) fn router() -> OpenApiRouter<Arc<Control>> {
 #[serde(deny_unknown_fields)]
 struct Wanted {
     /// Their hashes (BLAKE3, hexadecimal), at most 1 000.
-    #[schema(max_items = 1000)]
+    #[schema(max_items = 1000, value_type = Vec<Blake3>)]
     hashes: Vec<String>,
 }
+
+/// A BLAKE3 hash: 64 hexadecimal digits.
+#[derive(ToSchema)]
+#[schema(pattern = "^[0-9a-f]{64}$")]
+#[expect(dead_code, reason = "it describes")]
+struct Blake3(String);
 
 /// Artifacts that have to be uploaded.
 #[derive(Debug, Serialize, ToSchema)]
@@ -52,6 +56,7 @@ struct CreateUpload {
     #[schema(pattern = "^[0-9a-f]{64}$")]
     hash: String,
     /// Its size in bytes.
+    #[schema(minimum = 1)]
     bytes: u64,
 }
 
@@ -66,6 +71,8 @@ struct UploadView {
     offset: u64,
     /// How many there are to be.
     bytes: Option<u64>,
+    /// How many bytes one request may bring.
+    piece_bytes_max: usize,
     /// Whether all have arrived and are what they have to be. The upload is over then.
     complete: bool,
 }
@@ -73,6 +80,9 @@ struct UploadView {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 struct UploadPath {
+    /// The stack's id or name.
+    #[param(min_length = 1, max_length = 255, pattern = "^[A-Za-z0-9_-]+$")]
+    stack: String,
     /// The upload's id.
     #[param(min_length = 1, max_length = 64)]
     id: String,
@@ -95,13 +105,17 @@ async fn missing(
 }
 
 /// Begin an upload, or find the one of the same artifact that was begun
-#[utoipa::path(post, path = "/v1/uploads", tag = "artifacts", request_body = CreateUpload, responses((status = 201, body = UploadView)))]
+#[utoipa::path(post, path = "/v1/stacks/{stack}/uploads", tag = "artifacts", params(StackPath), request_body = CreateUpload, responses((status = 201, body = UploadView)))]
 async fn create(
     State(control): State<Arc<Control>>,
     caller: Caller,
+    At(path): At<StackPath>,
     Input(input): Input<CreateUpload>,
 ) -> Result<Created<UploadView>, ApiError> {
-    control.allow(&caller, Action::UploadArtifact, None).await?;
+    found(&control, &caller, &path.stack, Action::DeployStack).await?;
+    if input.bytes == 0 {
+        return Err(ApiError::invalid("`bytes`: there is nothing to upload"));
+    }
     let hash = parse_hash(&input.hash)?;
     caller.to(input.hash);
     let upload = control.artifacts.create_upload(&caller.principal(), hash, Some(input.bytes)).await?;
@@ -109,13 +123,13 @@ async fn create(
 }
 
 /// Ask how far an upload has come
-#[utoipa::path(get, path = "/v1/uploads/{id}", tag = "artifacts", params(UploadPath), responses((status = 200, body = UploadView)))]
+#[utoipa::path(get, path = "/v1/stacks/{stack}/uploads/{id}", tag = "artifacts", params(UploadPath), responses((status = 200, body = UploadView)))]
 async fn show(
     State(control): State<Arc<Control>>,
     caller: Caller,
     At(path): At<UploadPath>,
 ) -> Result<Output<UploadView>, ApiError> {
-    control.allow(&caller, Action::UploadArtifact, None).await?;
+    found(&control, &caller, &path.stack, Action::DeployStack).await?;
     let upload = control.artifacts.upload(&caller.principal(), parse_id(&path.id)?).await?;
     Ok(Output(UploadView::open(&upload)))
 }
@@ -124,7 +138,7 @@ async fn show(
 ///
 /// The header `upload-offset` says where they belong, which is where the bytes before them end; otherwise the answer is
 /// 409 with the right offset in `details`. With its last byte the artifact is checked against its hash.
-#[utoipa::path(patch, path = "/v1/uploads/{id}", tag = "artifacts", params(UploadPath, ("upload-offset" = u64, Header, description = "Where the bytes belong")), request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 200, body = UploadView)))]
+#[utoipa::path(patch, path = "/v1/stacks/{stack}/uploads/{id}", tag = "artifacts", params(UploadPath, ("upload-offset" = u64, Header, description = "Where the bytes belong")), request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 200, body = UploadView)))]
 async fn append(
     State(control): State<Arc<Control>>,
     caller: Caller,
@@ -132,7 +146,7 @@ async fn append(
     headers: HeaderMap,
     content: Bytes,
 ) -> Result<Output<UploadView>, ApiError> {
-    control.allow(&caller, Action::UploadArtifact, None).await?;
+    found(&control, &caller, &path.stack, Action::DeployStack).await?;
     let (principal, id) = (caller.principal(), parse_id(&path.id)?);
     let offset = headers.get(UPLOAD_OFFSET).and_then(|value| value.to_str().ok()?.parse().ok());
     let offset = offset.ok_or_else(|| ApiError::invalid("the header `upload-offset` says where the bytes belong"))?;
@@ -149,9 +163,13 @@ async fn append(
 }
 
 /// Give an upload up
-#[utoipa::path(delete, path = "/v1/uploads/{id}", tag = "artifacts", params(UploadPath), responses((status = 204)))]
-async fn cancel(State(control): State<Arc<Control>>, caller: Caller, At(path): At<UploadPath>) -> Result<Done, ApiError> {
-    control.allow(&caller, Action::UploadArtifact, None).await?;
+#[utoipa::path(delete, path = "/v1/stacks/{stack}/uploads/{id}", tag = "artifacts", params(UploadPath), responses((status = 204)))]
+async fn cancel(
+    State(control): State<Arc<Control>>,
+    caller: Caller,
+    At(path): At<UploadPath>,
+) -> Result<Done, ApiError> {
+    found(&control, &caller, &path.stack, Action::DeployStack).await?;
     caller.to(path.id.as_str());
     control.artifacts.cancel_upload(&caller.principal(), parse_id(&path.id)?).await?;
     Ok(Done)
@@ -162,12 +180,20 @@ fn parse_hash(text: &str) -> Result<ArtifactHash, ApiError> {
 }
 
 fn parse_id(text: &str) -> Result<mu_storage::UploadId, ApiError> {
-    text.parse().map_err(|_| ApiError::not_found("there is no such upload: begin one with POST /v1/uploads"))
+    text.parse()
+        .map_err(|_| ApiError::not_found("there is no such upload: begin one with POST /v1/stacks/{stack}/uploads"))
 }
 
 impl UploadView {
     fn open(upload: &Upload) -> Self {
         let (id, hash) = (upload.id.to_string(), upload.hash.to_string());
-        Self { id, hash, offset: upload.length, bytes: upload.size_bytes, complete: false }
+        Self {
+            id,
+            hash,
+            offset: upload.length,
+            bytes: upload.size_bytes,
+            piece_bytes_max: PIECE_BYTES_MAX,
+            complete: false,
+        }
     }
 }

@@ -56,7 +56,7 @@ struct AuditView {
 #[into_params(parameter_in = Query)]
 struct AuditQuery {
     /// What this principal did.
-    #[param(max_length = 1024)]
+    #[param(max_length = 1024, pattern = "^(k_[1-9A-HJ-NP-Za-km-z]{32,44}|oidc:[^:]+:.+|anonymous)$")]
     principal: Option<String>,
     /// From this time on: RFC 3339, or so long ago, as `15m`.
     #[param(max_length = 64)]
@@ -106,7 +106,8 @@ async fn read(control: &Control, query: AuditQuery, filter: AuditFilter) -> Resu
     };
     let page = PageQuery { limit: query.limit, cursor: query.cursor };
     let after: Option<String> = page.after()?;
-    let after: Option<AuditId> = after.map(|text| text.parse()).transpose().map_err(|_| ApiError::invalid("`cursor`"))?;
+    let after: Option<AuditId> =
+        after.map(|text| text.parse()).transpose().map_err(|_| ApiError::invalid("`cursor`"))?;
     let read = control.audit.read(&filter, Order::Descending, after, page.limit()?).await?;
     let items = read.items.iter().map(AuditView::new).collect();
     Ok(Output(Page::new(items, read.next.map(|next| next.to_string()))?))

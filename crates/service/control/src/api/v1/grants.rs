@@ -61,7 +61,7 @@ struct GrantPath {
     #[param(min_length = 1, max_length = 255, pattern = "^[A-Za-z0-9_-]+$")]
     stack: String,
     /// Who: `k_…` for a key, `oidc:ISSUER:SUBJECT` for a user of an issuer.
-    #[param(min_length = 1, max_length = 1024)]
+    #[param(min_length = 1, max_length = 1024, pattern = "^(k_[1-9A-HJ-NP-Za-km-z]{32,44}|oidc:[^:]+:.+|anonymous)$")]
     principal: String,
 }
 

@@ -75,6 +75,7 @@ struct LogsQuery {
     #[param(max_length = 1024)]
     contains: Option<String>,
     /// Which come first: `asc` for the oldest, `desc` for the newest.
+    #[param(inline)]
     order: Option<OrderView>,
     /// Lines of a page.
     #[param(minimum = 1, maximum = 1000, default = 100)]

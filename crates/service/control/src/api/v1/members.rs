@@ -53,7 +53,7 @@ struct SetMember {
 #[into_params(parameter_in = Path)]
 pub(super) struct PrincipalPath {
     /// Who: `k_…` for a key, `oidc:ISSUER:SUBJECT` for a user of an issuer.
-    #[param(min_length = 1, max_length = 1024)]
+    #[param(min_length = 1, max_length = 1024, pattern = "^(k_[1-9A-HJ-NP-Za-km-z]{32,44}|oidc:[^:]+:.+|anonymous)$")]
     pub(super) principal: String,
 }
 

@@ -53,7 +53,7 @@ struct MeView {
 #[serde(deny_unknown_fields)]
 struct RegisterOperator {
     /// Who: `k_…` for a key.
-    #[schema(min_length = 1, max_length = 1024)]
+    #[schema(min_length = 1, max_length = 1024, pattern = "^(k_[1-9A-HJ-NP-Za-km-z]{32,44}|oidc:[^:]+:.+|anonymous)$")]
     principal: String,
 }
 

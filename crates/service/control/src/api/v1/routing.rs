@@ -143,8 +143,9 @@ async fn change(
     };
     let (by, why) = (caller.principal(), "routed".to_owned());
     let change = RoutingChange { routing, expected_revision, rollout, by, why };
-    let record = control.catalog.route(&stack.id, &change).await?;
-    control.serve(&stack.id, &record).await?;
+    control.prepare(&stack.id, &change.routing).await?;
+    control.catalog.route(&stack.id, &change).await?;
+    control.serve(&stack.id).await?;
     view(&control, &stack.id).await
 }
 
@@ -159,11 +160,19 @@ async fn roll_back(
     let stack = found(&control, &caller, &path.stack, Action::RouteStack).await?;
     let (by, why) = (caller.principal(), "rolled back");
     let record = match input.to {
-        Some(number) => control.catalog.activate(&stack.id, version_number(number)?, None, &by, why).await?,
-        None => control.catalog.roll_back(&stack.id, &by, why).await?,
+        Some(number) => {
+            let number = version_number(number)?;
+            control.prepare(&stack.id, &Routing::only(number)).await?;
+            control.catalog.activate(&stack.id, number, None, &by, why).await?
+        }
+        None => {
+            let former = control.catalog.former_version(&stack.id).await?;
+            control.prepare(&stack.id, &Routing::only(former)).await?;
+            control.catalog.roll_back(&stack.id, &by, why).await?
+        }
     };
     caller.to(record.routing.to_string());
-    control.serve(&stack.id, &record).await?;
+    control.serve(&stack.id).await?;
     view(&control, &stack.id).await
 }
 

@@ -59,7 +59,7 @@ struct SecretPath {
     #[param(min_length = 1, max_length = 255, pattern = "^[A-Za-z0-9_-]+$")]
     stack: String,
     /// The secret's name: upper-case letters, digits and `_`.
-    #[param(min_length = 1, max_length = 255)]
+    #[param(min_length = 1, max_length = 255, pattern = "^[A-Z_][A-Z0-9_]*$")]
     name: String,
 }
 
@@ -90,13 +90,13 @@ async fn set(
     let value = SecretValue::new(input.value.into_bytes())?;
     let name = parse(&path.name)?;
     control.secrets.set(&stack.id, &name, &value, &caller.principal()).await?;
-    control.serve_again(&stack.id).await?;
+    control.reload(&stack.id).await?;
     let secrets = control.secrets.list(&stack.id).await?;
     let secret = secrets.iter().find(|secret| secret.name == name).and_then(SecretView::new);
     Ok(Output(secret.ok_or_else(|| ApiError::conflict("the secret was deleted meanwhile"))?))
 }
 
-/// Delete a secret
+/// Delete a secret that no served version declares
 #[utoipa::path(delete, path = "/v1/stacks/{stack}/secrets/{name}", tag = "secrets", params(SecretPath), responses((status = 204)))]
 async fn delete(
     State(control): State<Arc<Control>>,
@@ -105,7 +105,18 @@ async fn delete(
 ) -> Result<Done, ApiError> {
     let stack = found(&control, &caller, &path.stack, Action::SetSecret).await?;
     caller.to(path.name.as_str());
-    control.secrets.delete(&stack.id, &parse(&path.name)?).await?;
+    let name = parse(&path.name)?;
+    for version in control.routed_versions(&stack.id).await? {
+        let mut declared = version.stack.functions().flat_map(|function| &function.secrets);
+        if declared.any(|declared| declared.as_str() == name.as_str()) {
+            let message = format!(
+                "version {} is served and declares the secret `{name}`: route to a version that does without it first",
+                version.record.number
+            );
+            return Err(ApiError::conflict(message).code("in_use").detail("version", version.record.number.get()));
+        }
+    }
+    control.secrets.delete(&stack.id, &name).await?;
     Ok(Done)
 }
 

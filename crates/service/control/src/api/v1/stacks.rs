@@ -139,10 +139,12 @@ async fn list(
         after: after.as_deref(),
         limit: page.limit()?,
     };
-    let listed = control.catalog.list(params, |entry| seen.as_ref().is_none_or(|seen| seen.contains(&entry.id))).await?;
+    let listed =
+        control.catalog.list(params, |entry| seen.as_ref().is_none_or(|seen| seen.contains(&entry.id))).await?;
     let ids: Vec<StackId> = listed.stacks.iter().map(|entry| entry.id).collect();
     let routings = control.catalog.routings(&ids).await?;
-    let items = listed.stacks.iter().zip(&routings).map(|(entry, routing)| StackView::of_entry(entry, routing.as_ref()));
+    let items =
+        listed.stacks.iter().zip(&routings).map(|(entry, routing)| StackView::of_entry(entry, routing.as_ref()));
     Ok(Output(Page::new(items.collect(), listed.next)?))
 }
 
@@ -205,7 +207,8 @@ async fn show(
         name: gateway.name.to_string(),
         url: format!("{base}/{}/{}", record.name, gateway.name),
     });
-    let functions = served.iter().flat_map(|version| version.stack.functions()).map(|function| function.name.to_string());
+    let functions =
+        served.iter().flat_map(|version| version.stack.functions()).map(|function| function.name.to_string());
     Ok(Output(StackDetail {
         gateways: gateways.collect(),
         functions: functions.collect(),

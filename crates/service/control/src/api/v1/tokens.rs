@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -15,7 +16,7 @@ use super::grants::RoleView;
 use crate::access::{Action, NewToken, NodeRights, Token, TokenId, TokenScope, TokenStacks};
 use crate::api::Control;
 use crate::api::error::ApiError;
-use crate::api::front::Caller;
+use crate::api::front::{Caller, ShownOnce};
 use crate::api::input::{At, Created, Done, Input, Output, Params};
 use crate::api::page::{Page, PageQuery};
 
@@ -129,7 +130,7 @@ async fn create(
     State(control): State<Arc<Control>>,
     caller: Caller,
     Input(input): Input<CreateToken>,
-) -> Result<Created<NewTokenView>, ApiError> {
+) -> Result<(Extension<ShownOnce>, Created<NewTokenView>), ApiError> {
     let mut ids = BTreeSet::new();
     for stack in input.stacks.iter().flatten() {
         ids.insert(found(&control, &caller, stack, Action::ReadStack).await?.id);
@@ -143,12 +144,17 @@ async fn create(
     };
     let new = NewToken { name: input.name, scope, lifetime: Duration::from_secs(input.expires_in_s) };
     let (text, token) = control.access.tokens().create(&caller.who.subject.principal, new).await?;
-    Ok(Created(NewTokenView { secret: text.reveal().to_owned(), token: TokenView::new(&token) }))
+    let view = NewTokenView { secret: text.reveal().to_owned(), token: TokenView::new(&token) };
+    Ok((Extension(ShownOnce), Created(view)))
 }
 
 /// Revoke a token
 #[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "tokens", params(TokenPath), responses((status = 204)))]
-async fn revoke(State(control): State<Arc<Control>>, caller: Caller, At(path): At<TokenPath>) -> Result<Done, ApiError> {
+async fn revoke(
+    State(control): State<Arc<Control>>,
+    caller: Caller,
+    At(path): At<TokenPath>,
+) -> Result<Done, ApiError> {
     caller.to(path.id.as_str());
     let id = parse(&path.id)?;
     let own = control.access.tokens().show(id).await.ok();

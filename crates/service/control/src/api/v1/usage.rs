@@ -70,10 +70,10 @@ struct StackUsageView {
 #[into_params(parameter_in = Query)]
 struct UsageQuery {
     /// The first day (UTC), as `2026-11-01`; without any day, everything since the stack exists.
-    #[param(max_length = 10)]
+    #[param(min_length = 10, max_length = 10, pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
     since: Option<String>,
     /// The last day (UTC); without it, today.
-    #[param(max_length = 10)]
+    #[param(min_length = 10, max_length = 10, pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
     until: Option<String>,
 }
 

@@ -186,7 +186,7 @@ async fn create(
     }
     let (by, why) = (caller.principal(), "deployed");
     let routing = control.catalog.activate(&stack.id, number, Some(begun.routing_revision), &by, why).await?;
-    control.serve(&stack.id, &routing).await?;
+    control.serve(&stack.id).await?;
     Ok(Created(VersionView::new(record, Some(&routing))))
 }
 

@@ -1,0 +1,7 @@
+//! The API from outside: requests go through everything that they go through on a node.
+
+mod bad;
+mod fn_api;
+mod matrix;
+mod world;
+mod writes;

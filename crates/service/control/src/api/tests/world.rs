@@ -1,0 +1,277 @@
+//! A node to ask, with a stand-in for what runs the stacks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use mu_db::{Kv, MemJournal, MemKv};
+use mu_env::{Env, Timestamp};
+use mu_stack::{Stack, StackId};
+use mu_storage::{MemBlobs, MemUploads, RootKey};
+use serde_json::Value;
+use tower_service::Service as _;
+
+use crate::access::oidc::MemJwksSource;
+use crate::access::signature::{Authorities, SignedBody, Signer};
+use crate::access::{
+    Access, AccessSettings, AnonymousAccess, LastAdmin, NewToken, NodeRole, Principal, Role, SecretKey, TokenScope,
+};
+use crate::api::{ApiSettings, Control, Turns};
+use crate::audit::Audit;
+use crate::catalog::{
+    ArtifactHash, Artifacts, Catalog, DataFate, Idempotency, NewStack, NewVersion, Routing, StoredVersion,
+    VersionNumber,
+};
+use crate::logs::{LogOptions, LogStore};
+use crate::region::{Region, RegionBody, RegionCall, RegionError};
+use crate::rollout::Sample;
+use crate::secrets::Secrets;
+use crate::usage::UsageLedger;
+
+pub(super) const HOST: &str = "mu.example:12081";
+/// The operator of the node's configuration.
+pub(super) const OPERATOR: u8 = 9;
+/// A version with this message cannot run.
+pub(super) const BROKEN: &str = "broken";
+
+pub(super) struct World {
+    pub(super) env: Env,
+    pub(super) control: Arc<Control>,
+    pub(super) region: Arc<StandIn>,
+    router: Router,
+}
+
+/// Who sends a request.
+#[derive(Clone, Debug)]
+pub(super) enum Who {
+    Nobody,
+    Key(u8),
+    Bearer(String),
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl World {
+    pub(super) async fn new() -> Self {
+        let env = Env::simulated(1, Timestamp::from_micros(1_700_000_000_000_000));
+        let kv: Arc<dyn Kv> = Arc::new(MemKv::new());
+        let key = RootKey::from_bytes([5; 32]);
+        let settings = AccessSettings {
+            anonymous: AnonymousAccess::None,
+            operators: BTreeSet::from([principal(OPERATOR)]),
+            issuers: Vec::new(),
+            authorities: Authorities::only([HOST]),
+        };
+        let (logs, writer) = LogStore::open(Arc::clone(&kv), env.clone(), LogOptions::default()).await.unwrap();
+        let (usage, folder) =
+            UsageLedger::open(Arc::new(MemJournal::new([9; 16])), Arc::clone(&kv), env.clone()).await.unwrap();
+        env.tasks().spawn(writer.run(env.tasks().shutdown().clone()));
+        env.tasks().spawn(folder.run(env.tasks().shutdown().clone()));
+        let region = Arc::new(StandIn::default());
+        let uploads = Arc::new(MemUploads::new());
+        let control = Arc::new(Control {
+            env: env.clone(),
+            access: Access::new(&kv, &env, settings, Arc::new(MemJwksSource::default())),
+            audit: Audit::new(Arc::clone(&kv), env.clone()),
+            catalog: Catalog::new(Arc::clone(&kv), env.clone()),
+            artifacts: Artifacts::new(Arc::clone(&kv), Arc::new(MemBlobs::new()), uploads, env.clone()),
+            idempotency: Idempotency::new(Arc::clone(&kv), env.clone()),
+            secrets: Arc::new(Secrets::new(Arc::clone(&kv), &key, env.clone())),
+            logs,
+            usage,
+            region: Arc::clone(&region) as _,
+            turns: Turns::default(),
+            settings: ApiSettings { gateway_url: "http://127.0.0.1:12080".to_owned(), request_bytes_max: 1 << 20 },
+        });
+        let router = Arc::clone(&control).router();
+        Self { env, control, region, router }
+    }
+
+    /// A stack of the operator's with these versions, made by their messages; the last one is served.
+    pub(super) async fn stack(&self, name: &str, versions: &[&str]) -> StackId {
+        let catalog = &self.control.catalog;
+        let stack = NewStack::named(name.parse().unwrap(), principal(OPERATOR).to_string());
+        let id = catalog.create(stack).await.unwrap().id;
+        for message in versions {
+            let number = catalog.begin_version(&id, version(name, message)).await.unwrap().version.record.number;
+            catalog.version_prepared(&id, number).await.unwrap();
+            catalog.activate(&id, number, None, "k_test", "deployed").await.unwrap();
+        }
+        id
+    }
+
+    pub(super) async fn grant(&self, seed: u8, stack: StackId, role: Role) {
+        let (who, by) = (principal(seed), principal(OPERATOR));
+        self.control.access.grants().grant(stack, &who, role, &by, LastAdmin::Stays).await.unwrap();
+    }
+
+    pub(super) async fn member(&self, seed: u8, role: NodeRole) {
+        self.control.access.members().set(&principal(seed), role, &principal(OPERATOR)).await.unwrap();
+    }
+
+    pub(super) async fn token(&self, seed: u8, scope: TokenScope) -> Who {
+        let new = NewToken { name: "t".into(), scope, lifetime: Duration::from_secs(3_600) };
+        let (text, _) = self.control.access.tokens().create(&principal(seed), new).await.unwrap();
+        Who::Bearer(text.reveal().to_owned())
+    }
+
+    /// Asks with a JSON body; null is none.
+    pub(super) async fn ask(&self, who: &Who, method: &str, path: &str, body: &Value) -> Answer {
+        self.ask_with(who, method, path, &[], body).await
+    }
+
+    /// The same with more headers.
+    pub(super) async fn ask_with(
+        &self,
+        who: &Who,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> Answer {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let json = [("content-type", "application/json")];
+        let headers = [headers, if body.is_empty() { &[] } else { &json[..] }].concat();
+        self.send(who, method, path, &headers, body.into()).await
+    }
+
+    /// Sends bytes.
+    pub(super) async fn send(
+        &self,
+        who: &Who,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Answer {
+        let mut parts = parts(method, path, headers);
+        match who {
+            Who::Nobody => {}
+            Who::Key(seed) => self.signer(*seed).sign(&mut parts, SignedBody::Bytes(&body)).unwrap(),
+            Who::Bearer(text) => {
+                parts.headers.insert("authorization", format!("Bearer {text}").parse().unwrap());
+            }
+        }
+        self.pass(parts, body).await
+    }
+
+    pub(super) fn signer(&self, seed: u8) -> Signer {
+        Signer::new(secret(seed), self.env.clone())
+    }
+
+    /// Gives the API a request as it is.
+    pub(super) async fn pass(&self, parts: Parts, body: Bytes) -> Answer {
+        let request = Request::from_parts(parts, Body::from(body));
+        let response = self.router.clone().call(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        // A stream that is followed has no end.
+        let body = match parts.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream") {
+            true => Bytes::new(),
+            false => body.collect().await.unwrap().to_bytes(),
+        };
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+}
+
+impl Answer {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    pub(super) fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+pub(super) fn secret(seed: u8) -> SecretKey {
+    SecretKey::from_seed(&[seed; 32])
+}
+
+pub(super) fn principal(seed: u8) -> Principal {
+    Principal::Key(secret(seed).client())
+}
+
+pub(super) fn parts(method: &str, path: &str, headers: &[(&str, &str)]) -> Parts {
+    let mut request = Request::builder().method(method).uri(path).header("host", HOST);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(()).unwrap().into_parts().0
+}
+
+/// A stack with a table and no code.
+pub(super) fn stack(name: &str) -> Stack {
+    let yaml = format!("name: {name}\nversion: '1'\nservices:\n  - {{type: KeyValueTable, name: carts}}\n");
+    Stack::parse_yaml("mu.yaml", yaml.as_bytes()).unwrap_or_else(|report| panic!("{report}"))
+}
+
+fn version(name: &str, message: &str) -> NewVersion {
+    let artifacts = BTreeMap::<_, ArtifactHash>::new();
+    NewVersion { stack: stack(name), artifacts, manifest: None, message: message.to_owned(), by: "k_test".to_owned() }
+}
+
+/// A [`Region`] that runs nothing, and remembers what it was told.
+#[derive(Debug, Default)]
+pub(super) struct StandIn(Mutex<Vec<String>>);
+
+impl StandIn {
+    fn note(&self, what: String) {
+        self.0.lock().unwrap().push(what);
+    }
+
+    /// What it was told since this was asked last.
+    pub(super) fn told(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+#[async_trait]
+impl Region for StandIn {
+    async fn prepare(&self, _: &StackId, version: &StoredVersion) -> Result<(), RegionError> {
+        self.note(format!("prepare {}", version.record.number));
+        match version.record.message == BROKEN {
+            true => Err(RegionError::NotLoadable("it is broken".to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    async fn serve(&self, _: &StackId, routing: &Routing) -> Result<(), RegionError> {
+        self.note(format!("serve {routing}"));
+        Ok(())
+    }
+
+    async fn reload(&self, _: &StackId, routing: &Routing) -> Result<(), RegionError> {
+        self.note(format!("reload {routing}"));
+        Ok(())
+    }
+
+    async fn remove(&self, _: &StackId, data: DataFate) -> Result<(), RegionError> {
+        self.note(format!("remove {data:?}"));
+        Ok(())
+    }
+
+    /// Echoes what would be called.
+    async fn invoke(&self, _: &StackId, call: RegionCall) -> Result<Response<RegionBody>, RegionError> {
+        let RegionCall { handler, path_params, request } = call;
+        let text = format!("{} {} {handler} {path_params:?}", request.method(), request.uri());
+        let body = Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync();
+        Ok(Response::new(body))
+    }
+
+    fn samples(&self, _: &StackId) -> BTreeMap<VersionNumber, Sample> {
+        BTreeMap::new()
+    }
+}
