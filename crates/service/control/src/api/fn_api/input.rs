@@ -7,6 +7,7 @@ use axum::extract::{FromRequest, Request};
 use http::header;
 use mu_stack::Env as Variables;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::api::error::{ApiError, Kind};
 use crate::catalog::CatalogError;
@@ -24,7 +25,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             return Err(ApiError::new(Kind::MediaType, "Content Type not supported"));
         }
         let content = whole(request).await?;
-        serde_json::from_slice(&content).map(Self).map_err(|_| ApiError::invalid("Invalid JSON"))
+        // An object first: what is read here would also take a list of its fields.
+        let object: Result<Map<String, Value>, _> = serde_json::from_slice(&content);
+        let value = object.and_then(|object| serde_json::from_value(Value::Object(object)));
+        value.map(Self).map_err(|_| ApiError::invalid("Invalid JSON"))
     }
 }
 

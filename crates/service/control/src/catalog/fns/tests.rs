@@ -83,6 +83,23 @@ async fn names_are_unique_within_their_stack() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn there_are_only_so_many() {
+    let world = World::new();
+    let shop = world.stack("shop").await;
+    for index in 0..FNS_MAX {
+        world.made(&shop, &format!("f{index}")).await;
+    }
+    let more = world.catalog.create_fn(&shop, new_fn("more")).await;
+    assert!(matches!(more, Err(FnError::TooManyFns)));
+    let deployed = FnRef::Deployed(shop, "c".parse().unwrap());
+    for index in 0..TRIGGERS_MAX {
+        world.trigger(&shop, &deployed, &format!("t{index}"), &format!("/{index}")).await.unwrap();
+    }
+    let more = world.catalog.create_trigger(&shop, new_trigger(&deployed, "more", "/more")).await;
+    assert!(matches!(more, Err(FnError::TooManyTriggers)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_change_that_changes_nothing_is_none() {
     let world = World::new();
     let shop = world.stack("shop").await;
@@ -121,12 +138,10 @@ async fn triggers_have_names_and_paths_of_their_own() {
     let patch = TriggerPatch { name, source, ..TriggerPatch::default() };
     world.catalog.change_trigger(moved, &patch).await.unwrap();
     assert_eq!(world.triggers(&shop, None).await, ["r", "t", "t"]);
-    let found = |source| async move { world_trigger(&world.catalog, &shop, source).await };
-    assert_eq!((found("/3").await, found("/5").await), (None, Some(moved)));
-}
-
-async fn world_trigger(catalog: &Catalog, stack: &StackId, source: &str) -> Option<ObjectId> {
-    catalog.trigger_by_source(stack, source).await.unwrap().map(|trigger| trigger.id)
+    for (source, expected) in [("/3", None), ("/5", Some(moved))] {
+        let found = world.catalog.trigger_by_source(&shop, source).await.unwrap();
+        assert_eq!(found.map(|trigger| trigger.id), expected, "{source}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
