@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::failure::AFTER_HELP;
-use crate::remote::{audit_log, deploy, grant, login, logs, member, secret, stack, token, usage, whoami};
+use crate::remote::{audit_log, deploy, grant, login, logs, member, quota, secret, stack, token, usage, whoami};
 use crate::{build, completions, config, context, doctor, init, invoke, run, serve};
 
 /// A serverless cloud in one binary: run functions, tables, boxes and HTTP routes on your machine.
@@ -31,6 +31,7 @@ pub(crate) enum Command {
     Grant(grant::Arguments),
     Logs(logs::Arguments),
     Usage(usage::Arguments),
+    Quota(quota::Arguments),
     Member(member::Arguments),
     Token(token::Arguments),
     AuditLog(audit_log::Arguments),

@@ -83,6 +83,7 @@ pub(crate) fn start_failure(error: &StartError) -> Failure {
         | StartError::Logs(_)
         | StartError::Journal(_)
         | StartError::Usage(_)
+        | StartError::Quotas(_)
         | StartError::Catalog(_)
         | StartError::Control(_) => failure.hint("the data was left as it is; the message says what is wrong with it"),
     }

@@ -30,7 +30,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::cli::{Cli, Command};
-use crate::remote::{audit_log, deploy, grant, login, logs, member, secret, stack, token, usage, whoami};
+use crate::remote::{audit_log, deploy, grant, login, logs, member, quota, secret, stack, token, usage, whoami};
 
 /// A call of a function allocates often. Beside the C library's, this allocator took a seventh off the CPU time of a hello,
 /// with the same memory.
@@ -58,6 +58,7 @@ fn main() -> ExitCode {
         Command::Grant(arguments) => grant::run(&arguments),
         Command::Logs(arguments) => logs::run(&arguments),
         Command::Usage(arguments) => usage::run(&arguments),
+        Command::Quota(arguments) => quota::run(&arguments),
         Command::Member(arguments) => member::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::AuditLog(arguments) => audit_log::run(&arguments),

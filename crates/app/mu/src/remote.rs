@@ -6,6 +6,7 @@ pub(crate) mod grant;
 pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod member;
+pub(crate) mod quota;
 pub(crate) mod secret;
 pub(crate) mod stack;
 pub(crate) mod token;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use mu_control::access::NotOnLoopback;
 use mu_control::catalog::CatalogError;
 use mu_control::logs::LogError;
+use mu_control::quota::QuotaError;
 use mu_control::usage::UsageError;
 use mu_db::{JournalError, KvError};
 use mu_gateway::BindError;
@@ -74,6 +75,9 @@ pub enum StartError {
     /// Usage cannot be added up.
     #[error("adding up usage: {0}")]
     Usage(#[from] UsageError),
+    /// Quotas cannot be read.
+    #[error("reading what clients and stacks may use: {0}")]
+    Quotas(#[from] QuotaError),
     /// The catalog cannot be read.
     #[error("reading what is deployed: {0}")]
     Catalog(#[from] CatalogError),

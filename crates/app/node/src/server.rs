@@ -1,6 +1,8 @@
 //! `mu serve`: a node with everything that a team needs of one, put together from its settings.
 
 mod api;
+mod authenticator;
+mod gate;
 mod housekeeping;
 mod jwks;
 mod receipts;
@@ -25,17 +27,20 @@ use mu_control::api::{self as control_api, Control};
 use mu_control::audit::Audit;
 use mu_control::catalog::{Artifacts, Catalog, EntryState, Idempotency, StackListParams};
 use mu_control::logs::{LogOptions, LogStore};
+use mu_control::quota::{Owners, QuotaParts, Quotas};
 use mu_control::secrets::Secrets;
 use mu_control::usage::UsageLedger;
 use mu_db::{FileJournal, JournalOptions, Kv, MuDb, RedbKv, RedbOptions};
 use mu_env::Env;
-use mu_gateway::Gateway;
-use mu_invoke::{Dormant, Invoker, OpenGate, Parts, Ports};
+use mu_gateway::{Gateway, GatewayPorts};
+use mu_invoke::{Dormant, Invoker, Parts, Ports};
 use mu_runtime::{HttpClient, WasmEngine};
 use mu_storage::{Boxes, FsBlobs, FsUploads, RootKey};
 use mu_telemetry::{Metrics, MetricsParams};
 
 use self::api::ApiListener;
+use self::authenticator::AccessAuthenticator;
+use self::gate::{DataSize, QuotaGate};
 use self::jwks::FetchedKeys;
 use self::receipts::Receipts;
 use self::region::{Loader, NodeRegion};
@@ -116,9 +121,24 @@ impl Server {
         )
         .with_bytes_max(settings.api.upload_bytes_max);
         let secrets = Arc::new(Secrets::new(Arc::clone(&shared), &key, env.clone()));
-        let loader = Loader { catalog: catalog.clone(), artifacts: artifacts.clone(), secrets: Arc::clone(&secrets) };
         let db = Arc::new(MuDb::new(Arc::clone(&shared)));
         let boxes = Arc::new(Boxes::open(Arc::new(FsBlobs::open(&data("boxes"))?), key, &env));
+        let quotas = Quotas::open(QuotaParts {
+            env: env.clone(),
+            kv: Arc::clone(&shared),
+            defaults: gate::defaults(&settings),
+            owners: Owners::load(&catalog).await?,
+            usage: Arc::clone(&usage),
+            measure: Arc::new(DataSize { db: Arc::clone(&db), boxes: Arc::clone(&boxes) }),
+            metrics: metrics.clone(),
+        });
+        let quotas = Arc::new(quotas.await?);
+        let loader = Loader {
+            catalog: catalog.clone(),
+            artifacts: artifacts.clone(),
+            secrets: Arc::clone(&secrets),
+            quotas: Arc::clone(&quotas),
+        };
         let http = HttpClient::new(settings.egress);
         let engine = WasmEngine::start(env.clone(), &settings.wasm, http.clone())?;
         let invoker = Arc::new(Invoker::new(Parts {
@@ -128,7 +148,7 @@ impl Server {
             boxes: Arc::clone(&boxes),
             logs: Arc::clone(&logs) as _,
             receipts: Arc::new(Receipts::new(Arc::clone(&usage), metrics.clone())),
-            ports: Ports { wake: Arc::new(loader.clone()), gatekeeper: Arc::new(OpenGate) },
+            ports: Ports { wake: Arc::new(loader.clone()), gatekeeper: Arc::new(QuotaGate(Arc::clone(&quotas))) },
             config: settings.functions,
         }));
         register_stacks(&catalog, &invoker).await?;
@@ -153,6 +173,8 @@ impl Server {
         let addresses = Addresses { gateway: addresses.0, api: addresses.1, metrics: operations.address() };
 
         let access = access(&settings, &shared, &env, http, addresses.api)?;
+        let authenticator = Arc::new(AccessAuthenticator(access.clone()));
+        let gateway = gateway.with_ports(GatewayPorts { authenticator, ..GatewayPorts::default() });
         let bootstrap = write_bootstrap(&access, &data(BOOTSTRAP_FILE)).await?;
         let region = NodeRegion::new(env.clone(), loader, Arc::clone(&invoker), db, boxes);
         let control = Arc::new(Control {
@@ -165,6 +187,7 @@ impl Server {
             secrets,
             logs: Arc::clone(&logs),
             usage,
+            quotas: Arc::clone(&quotas),
             region: Arc::new(region),
             turns: control_api::Turns::default(),
             settings: control_api::ApiSettings {
@@ -176,6 +199,7 @@ impl Server {
         let (tasks, shutdown) = (env.tasks(), env.tasks().shutdown());
         tasks.spawn(log_writer.run(shutdown.clone()));
         tasks.spawn(folder.run(shutdown.clone()));
+        tasks.spawn(Arc::clone(quotas.book()).run(shutdown.clone()));
         tasks.spawn(housekeeping::run(Arc::clone(&control), shutdown.clone()));
         tasks.spawn(rollouts::run(Arc::clone(&control), shutdown.clone()));
         tasks.spawn(gateway.serve(shutdown.clone()));

@@ -188,7 +188,7 @@ pub struct LogsSettings {
 /// What someone may use; `None` is without a limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QuotaSettings {
-    /// Requests per second: of a client to the management API, of a stack to its gateways.
+    /// Requests of a client to the management API per second.
     pub requests_per_second: Option<u32>,
     /// Invocations per second.
     pub invocations_per_second: Option<u32>,

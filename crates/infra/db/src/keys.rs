@@ -94,6 +94,21 @@ pub fn parse_row(table_prefix: &[u8], key: &Bytes) -> Option<Bytes> {
     key.starts_with(table_prefix).then(|| key.slice(table_prefix.len()..))
 }
 
+/// What the rows of all tables of a stack begin with.
+#[must_use]
+pub fn rows(stack: &StackId) -> Bytes {
+    start(ROW, stack, 0).freeze()
+}
+
+/// The bytes of the inner key in the key of a row of this stack, of whichever table.
+#[must_use]
+pub fn inner_bytes(stack: &StackId, key: &[u8]) -> Option<usize> {
+    let rest = key.strip_prefix(&ROW)?.strip_prefix(stack)?;
+    // Nothing within the name looks like its end: a zero is followed by 0xff there.
+    let end = rest.windows(TERMINATOR.len()).position(|bytes| bytes == TERMINATOR)?;
+    Some(rest.len() - end - TERMINATOR.len())
+}
+
 fn start(concern: [u8; 2], stack: &StackId, rest_bytes: usize) -> BytesMut {
     let mut key = BytesMut::with_capacity(concern.len() + stack.len() + rest_bytes);
     key.put_slice(&concern);
@@ -158,6 +173,8 @@ mod tests {
         fn keys_survive(table_name in name(), inner_key in inner()) {
             let key = row(&STACK, &table_name, &inner_key);
             let table_prefix = row(&STACK, &table_name, b"");
+            prop_assert_eq!(inner_bytes(&STACK, &key), Some(inner_key.len()));
+            prop_assert!(key.starts_with(&rows(&STACK)));
             let parsed = parse_row(&table_prefix, &key);
             prop_assert_eq!(parsed.as_deref(), Some(&inner_key[..]));
             prop_assert_eq!(parse_table(&STACK, &table(&STACK, &table_name)), Some(table_name));

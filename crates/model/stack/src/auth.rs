@@ -11,7 +11,7 @@ pub enum Auth {
     /// Nothing: everyone may call.
     #[default]
     None,
-    /// A token of the node, or a signature, of someone who may invoke the stack.
+    /// A token of someone who may invoke the stack: the node's own, or one of an issuer that it trusts.
     Token,
     /// A JSON Web Token of someone else.
     Jwt(JwtAuth),

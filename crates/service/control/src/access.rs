@@ -35,7 +35,7 @@ use serde_json::{Map, Value};
 
 use self::bearer::BearerKind;
 use self::head::Once;
-use self::oidc::{Issuer, JwksSource, Oidc};
+use self::oidc::{Issuer, JwksSource, Oidc, VerifiedUser};
 use self::policy::{Decision, StackAccess, Subject, allows};
 use self::signature::{Authorities, ExpectedBody, Verifier, is_signed};
 
@@ -58,6 +58,8 @@ pub use self::secret_key::{ParseSecretKeyError, SecretKey};
 pub use self::tokens::{
     NewToken, ParseTokenIdError, TOKEN_LIFETIME_MAX, TOKEN_NAME_BYTES_MAX, TOKENS_PER_MAKER_MAX, Token, TokenId, Tokens,
 };
+
+const NO_TOKEN: &str = "what is called asks for a token: send one header `Authorization: Bearer …`";
 
 /// Who may do what on one node. Cloning is cheap.
 #[derive(Clone, Debug)]
@@ -151,6 +153,29 @@ impl Access {
         }
     }
 
+    /// Who calls a function that asks for a token: the bearer of one. A signature does not count, because it covers the
+    /// body, which the function gets while it arrives.
+    ///
+    /// # Errors
+    /// [`AccessError`]
+    pub async fn authenticate_bearer(&self, head: &RequestHead<'_>) -> Result<Authenticated, AccessError> {
+        match head.once(&AUTHORIZATION) {
+            Once::Text(credentials) => self.by_bearer(credentials).await,
+            Once::Absent | Once::Unusable => Err(AccessError::Credentials { problem: NO_TOKEN }),
+        }
+    }
+
+    /// The user of an issuer by whose token a request is sent, where it is for this audience, if one is named.
+    ///
+    /// # Errors
+    /// [`AccessError::Credentials`], [`AccessError::Oidc`]
+    pub async fn user_of(&self, head: &RequestHead<'_>, audience: Option<&str>) -> Result<VerifiedUser, AccessError> {
+        match head.once(&AUTHORIZATION) {
+            Once::Text(credentials) => Ok(self.oidc.verify_for(bearer_text(credentials)?, audience).await?),
+            Once::Absent | Once::Unusable => Err(AccessError::Credentials { problem: NO_TOKEN }),
+        }
+    }
+
     /// Whether somebody may do something, on a stack if it is done to one. Ask before saying anything about the stack,
     /// also whether it exists.
     ///
@@ -217,12 +242,6 @@ impl Access {
     #[must_use]
     pub fn bootstrap(&self) -> &Bootstrap {
         &self.bootstrap
-    }
-
-    /// The check of issuers' tokens, for routes that require one.
-    #[must_use]
-    pub fn oidc(&self) -> &Oidc {
-        &self.oidc
     }
 
     async fn by_signature(&self, head: &RequestHead<'_>) -> Result<Authenticated, AccessError> {

@@ -11,6 +11,7 @@ mod fn_api;
 pub(crate) mod front;
 mod input;
 mod page;
+mod rates;
 mod time;
 mod turns;
 mod upkeep;
@@ -31,6 +32,7 @@ use crate::access::{Access, Action};
 use crate::audit::Audit;
 use crate::catalog::{Artifacts, Catalog, DataFate, Idempotency, Routing, StackRecord, StoredVersion};
 use crate::logs::LogStore;
+use crate::quota::Quotas;
 use crate::region::Region;
 use crate::secrets::Secrets;
 use crate::usage::UsageLedger;
@@ -69,6 +71,8 @@ pub struct Control {
     pub logs: Arc<LogStore>,
     /// What stacks have used.
     pub usage: Arc<UsageLedger>,
+    /// What stacks and clients may use.
+    pub quotas: Arc<Quotas>,
     /// What runs the stacks.
     pub region: Arc<dyn Region>,
     /// Which changes the node is being told of.
@@ -127,6 +131,8 @@ impl Control {
         self.logs.delete_stack(stack.id);
         if data == DataFate::Remove {
             self.secrets.delete_stack(&stack.id).await?;
+            // A quota stays with data that are kept: deleting a stack is no way around it.
+            self.quotas.forget_stack(&stack.id).await?;
             self.access.grants().forget_stack(&stack.id).await?;
         }
         Ok(self.catalog.finish_deletion(&stack.id, data).await?)

@@ -1,9 +1,10 @@
 //! What a client and a stack may use.
 //!
 //! A [`Quota`] is a set of limits. Each client and each stack may have one of its own, kept in the database by
-//! operators; what it leaves open comes from the node's configuration ([`QuotaBook`]). The [`Gate`] is asked before each
-//! invocation and each request to the management API: it keeps rates and counts in memory, per node, and answers how
-//! long to wait. [`StoredBytes`] is asked before what is written to tables and boxes.
+//! operators; what it leaves open comes from the node's configuration ([`QuotaBook`]). [`Quotas`] are what a node asks:
+//! before each invocation and each request to the management API the [`Gate`], which keeps rates and counts in memory,
+//! per node, and answers how long to wait; before what is written to tables and boxes [`StoredBytes`]. What belongs to a
+//! client is what belongs to the stacks it owns ([`Owners`]).
 //!
 //! What decides is pure: [`gcra`] for rates, [`Measured`] for bytes.
 
@@ -13,6 +14,8 @@ mod exceeded;
 mod gate;
 pub mod gcra;
 mod measured;
+mod owners;
+mod quotas;
 mod rate;
 mod record;
 mod sharded;
@@ -26,13 +29,15 @@ use std::sync::Arc;
 use mu_stack::StackId;
 use serde::{Deserialize, Serialize};
 
-pub use self::book::{QuotaBook, QuotaDefaults, QuotaError};
+pub use self::book::{Limited, QuotaBook, QuotaDefaults, QuotaError};
 pub use self::concurrency::{Concurrency, Running};
 pub use self::exceeded::{Exceeded, Limit};
 pub use self::gate::{Admitted, Gate};
-pub use self::measured::{Decision, Measured, Measuring};
+pub use self::measured::{Measured, Measuring};
+pub use self::owners::Owners;
+pub use self::quotas::{QuotaParts, Quotas};
 pub use self::rate::RateLimiter;
-pub use self::stored_bytes::{BytesRefused, Measure, MeasureError, Stored, StoredBytes};
+pub use self::stored_bytes::{ByteLimit, Measure, MeasureError, Over, Stored, StoredBytes};
 
 /// Limits. What is `None` comes from the defaults, and is unlimited when they have none either; the largest number is
 /// a way to be unlimited against a default.

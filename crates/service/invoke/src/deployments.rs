@@ -3,6 +3,7 @@
 mod entry;
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use mu_env::Random;
@@ -10,6 +11,7 @@ use mu_stack::StackId;
 
 use crate::deployment::Deployment;
 use crate::meter::Meter;
+use crate::receipt::ReceiptSink;
 use crate::shards::Shards;
 
 pub(crate) use self::entry::Entry;
@@ -21,9 +23,10 @@ pub use self::entry::Weighted;
 ///
 /// A stack is *awake*, with versions that are loaded and served by weight, or *dormant*: only its id and name are here,
 /// and the first request has it woken, see [`Wake`](crate::Wake).
-#[derive(Debug)]
 pub struct Deployments {
     random: Random,
+    /// Told of what gateways use.
+    receipts: Arc<dyn ReceiptSink>,
     by_id: Shards<StackId, Arc<Entry>>,
     /// Ids as text, as they stand in URLs.
     by_text: Shards<Arc<str>, Arc<Entry>>,
@@ -64,9 +67,10 @@ pub struct Dormant {
 }
 
 impl Deployments {
-    pub(crate) fn new(random: Random) -> Self {
+    pub(crate) fn new(random: Random, receipts: Arc<dyn ReceiptSink>) -> Self {
         Self {
             random,
+            receipts,
             by_id: Shards::default(),
             by_text: Shards::default(),
             by_name: Shards::default(),
@@ -162,7 +166,7 @@ impl Deployments {
             if self.by_id.with(&id, |_| ()).is_some() || !seen.insert(id) {
                 continue;
             }
-            let entry = Arc::new(Entry::new(id, changes.meter(id), Serving::nothing(Arc::clone(&name))));
+            let entry = Arc::new(Entry::new(id, changes.meter(id, &self.receipts), Serving::nothing(Arc::clone(&name))));
             by_id.push((id, Some(Arc::clone(&entry))));
             by_text.push((id.to_string().into(), Some(Arc::clone(&entry))));
             by_name.entry(name).or_default().push(entry);
@@ -194,7 +198,7 @@ impl Deployments {
 
     /// The meter that goes on counting for a stack, or a new one.
     pub(crate) fn meter(&self, id: &StackId) -> Arc<Meter> {
-        self.lock().meter(*id)
+        self.lock().meter(*id, &self.receipts)
     }
 
     /// The stack of this id.
@@ -223,7 +227,7 @@ impl Deployments {
                 drained
             }
             None => {
-                let entry = Arc::new(Entry::new(id, changes.meter(id), serving));
+                let entry = Arc::new(Entry::new(id, changes.meter(id, &self.receipts), serving));
                 self.by_id.set(id, Arc::clone(&entry));
                 self.by_text.set(id.to_string().into(), Arc::clone(&entry));
                 self.name(name, &entry);
@@ -249,7 +253,7 @@ impl Deployments {
 }
 
 impl Changes {
-    fn meter(&mut self, id: StackId) -> Arc<Meter> {
+    fn meter(&mut self, id: StackId, receipts: &Arc<dyn ReceiptSink>) -> Arc<Meter> {
         if let Some(meter) = self.meters.get(&id).and_then(Weak::upgrade) {
             return meter;
         }
@@ -257,8 +261,14 @@ impl Changes {
             self.meters.retain(|_, meter| meter.strong_count() > 0);
             self.meters_max = (2 * self.meters.len()).max(64);
         }
-        let meter = Arc::default();
+        let meter = Arc::new(Meter::new(id, Arc::clone(receipts)));
         self.meters.insert(id, Arc::downgrade(&meter));
         meter
+    }
+}
+
+impl fmt::Debug for Deployments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deployments").field("stacks", &self.count()).finish_non_exhaustive()
     }
 }

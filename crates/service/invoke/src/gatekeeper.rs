@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,10 +20,17 @@ pub trait Gatekeeper: Send + Sync {
 
     /// Whether a function may write so many bytes, which is the most that its stack's data can grow by that: keys and
     /// values of rows, names and contents of objects. What deletes is not asked.
-    ///
-    /// # Errors
-    /// What the function is told when its stack, or its owner, has as much data as it may have.
-    fn may_write(&self, stack: &StackId, kind: DataKind, bytes: u64) -> Result<(), String>;
+    fn may_write(&self, stack: &StackId, kind: DataKind, bytes: u64) -> WritePermit<'_>;
+}
+
+/// Whether a function may write.
+pub enum WritePermit<'g> {
+    /// It may.
+    Granted,
+    /// It may not, and is told this: its stack, or its owner, has as much data as it may have.
+    Refused(String),
+    /// That has to be found out first, by looking at the data there are. The write waits for it.
+    Later(Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'g>>),
 }
 
 /// An invocation that wants to begin.
@@ -74,8 +82,8 @@ impl Gatekeeper for OpenGate {
         Ok(Pass::free())
     }
 
-    fn may_write(&self, _stack: &StackId, _kind: DataKind, _bytes: u64) -> Result<(), String> {
-        Ok(())
+    fn may_write(&self, _stack: &StackId, _kind: DataKind, _bytes: u64) -> WritePermit<'_> {
+        WritePermit::Granted
     }
 }
 
@@ -90,6 +98,16 @@ impl Pass {
     #[must_use]
     pub fn holding(held: impl Any + Send + Sync) -> Self {
         Self(Some(Box::new(held)))
+    }
+}
+
+impl fmt::Debug for WritePermit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Granted => f.write_str("Granted"),
+            Self::Refused(told) => f.debug_tuple("Refused").field(told).finish(),
+            Self::Later(_) => f.write_str("Later"),
+        }
     }
 }
 

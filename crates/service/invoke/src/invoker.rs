@@ -81,7 +81,7 @@ impl Invoker {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { env, engine, db, boxes, logs, receipts, ports, config } = parts;
-        let deployments = Deployments::new(env.random().clone());
+        let deployments = Deployments::new(env.random().clone(), Arc::clone(&receipts));
         let gatekeeper = Arc::clone(&ports.gatekeeper);
         let backends = Arc::new(Backends { db, boxes, sockets: Arc::default(), gatekeeper });
         Self {

@@ -30,7 +30,7 @@ pub use deploy::{DeployError, DeployParams};
 pub use deployment::{DeployedFunction, DeployedGateway, Deployment, Routed, Target};
 pub use deployments::{Deployments, Dormant, Found, Weighted};
 pub use error::{InvokeError, Kind, code};
-pub use gatekeeper::{Asks, DataKind, Gatekeeper, OpenGate, Pass, Refusal};
+pub use gatekeeper::{Asks, DataKind, Gatekeeper, OpenGate, Pass, Refusal, WritePermit};
 pub use invoker::{Invoker, Parts, Ports};
 pub use meter::{Meter, Totals};
 pub use receipt::{Cause, Receipt, ReceiptSink, Verdict};

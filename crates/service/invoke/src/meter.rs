@@ -1,14 +1,19 @@
 //! What a stack has used on this node since the node started.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mu_pricing::Usage;
+use mu_stack::StackId;
 
-use crate::receipt::{Receipt, Verdict};
+use crate::receipt::{Receipt, ReceiptSink, Verdict};
 
 /// Adds up the usage of one stack, over all of its versions. Readable at any time.
-#[derive(Debug, Default)]
-pub struct Meter(Mutex<Totals>);
+pub struct Meter {
+    stack: StackId,
+    totals: Mutex<Totals>,
+    receipts: Arc<dyn ReceiptSink>,
+}
 
 /// The totals of a [`Meter`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +34,10 @@ pub struct Totals {
 }
 
 impl Meter {
+    pub(crate) fn new(stack: StackId, receipts: Arc<dyn ReceiptSink>) -> Self {
+        Self { stack, totals: Mutex::default(), receipts }
+    }
+
     /// The totals so far.
     #[must_use]
     pub fn totals(&self) -> Totals {
@@ -37,8 +46,11 @@ impl Meter {
 
     /// Counts what was used outside of invocations: by a gateway.
     pub fn add(&self, usage: &Usage) {
-        let mut totals = self.lock();
-        totals.usage = totals.usage.saturating_add(usage);
+        {
+            let mut totals = self.lock();
+            totals.usage = totals.usage.saturating_add(usage);
+        }
+        self.receipts.traffic(self.stack, usage);
     }
 
     pub(crate) fn add_receipt(&self, receipt: &Receipt) {
@@ -57,6 +69,12 @@ impl Meter {
     }
 
     fn lock(&self) -> MutexGuard<'_, Totals> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Meter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Meter").field("totals", &self.totals()).finish_non_exhaustive()
     }
 }

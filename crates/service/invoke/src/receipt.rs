@@ -108,4 +108,8 @@ impl OpenReceipt {
 pub trait ReceiptSink: Send + Sync {
     /// Takes one receipt.
     fn accept(&self, receipt: Receipt);
+
+    /// Takes what a gateway of a stack has used beside invocations. Nothing becomes of it unless an implementation says
+    /// otherwise; a stack's meter has it in any case.
+    fn traffic(&self, _stack: StackId, _usage: &Usage) {}
 }

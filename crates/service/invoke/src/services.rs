@@ -16,7 +16,7 @@ use mu_runtime::{ExecutionUsage, Services};
 use mu_stack::StackId;
 use mu_storage::Boxes;
 
-use crate::gatekeeper::{DataKind, Gatekeeper};
+use crate::gatekeeper::{DataKind, Gatekeeper, WritePermit};
 use crate::receipt::OpenReceipt;
 use crate::websocket::Sockets;
 
@@ -66,11 +66,15 @@ impl CallServices {
     }
 
     /// Whether the call may write so much; else what its function is told. Writes of nothing are always permitted.
-    fn may_write(&self, kind: DataKind, bytes: u64) -> Result<(), String> {
+    async fn may_write(&self, kind: DataKind, bytes: u64) -> Result<(), String> {
         if bytes == 0 {
             return Ok(());
         }
-        self.backends.gatekeeper.may_write(&StackId::new(self.stack), kind, bytes)
+        match self.backends.gatekeeper.may_write(&StackId::new(self.stack), kind, bytes) {
+            WritePermit::Granted => Ok(()),
+            WritePermit::Refused(told) => Err(told),
+            WritePermit::Later(permit) => permit.await,
+        }
     }
 
     /// What the call has used so far, together with what its execution used.
@@ -86,7 +90,7 @@ impl CallServices {
 #[async_trait]
 impl Services for CallServices {
     async fn db(&self, request: DbRequest) -> DbReply {
-        if let Err(refusal) = self.may_write(DataKind::Tables, db::written_bytes_max(&request)) {
+        if let Err(refusal) = self.may_write(DataKind::Tables, db::written_bytes_max(&request)).await {
             return DbReply::Error(refusal);
         }
         let asked = self.counters.ask(Usage { db_writes: db::writes_max(&request), ..Usage::default() });
@@ -103,7 +107,7 @@ impl Services for CallServices {
     }
 
     async fn storage(&self, request: StorageRequest) -> StorageReply {
-        if let Err(refusal) = self.may_write(DataKind::Boxes, storage::stored_bytes_max(&request)) {
+        if let Err(refusal) = self.may_write(DataKind::Boxes, storage::stored_bytes_max(&request)).await {
             return StorageReply::Error(refusal);
         }
         let (storage_writes, storage_written_bytes) = storage::writes_max(&request);

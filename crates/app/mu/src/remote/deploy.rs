@@ -65,10 +65,15 @@ struct Module {
     bytes: Vec<u8>,
 }
 
+/// The state of a stack of which only tables and boxes are left.
+const KEPT: &str = "kept";
+
 /// A stack, as far as a deploy looks at it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct StackView {
+    name: String,
+    state: String,
     routing: Vec<Weight>,
 }
 
@@ -161,17 +166,19 @@ impl Deploy<'_> {
         Ok(Deployed { stack: stack.to_owned(), version, number, routing: after.stack.routing, routes })
     }
 
-    /// The stack, which is made when there is none.
+    /// The stack, which is made when there is none, or no more than what it has stored.
     fn find_or_make(&self, stack: &str) -> Result<StackView, Failure> {
-        match self.client.get(path(&["stacks", stack])) {
-            Ok(found) => Ok(view::<StackDetail>(&found)?.stack),
-            Err(error) if error.is_not_found() && !stack.starts_with("s_") => {
-                self.client.tell(&Call::order(Method::POST, "/v1/stacks", &json!({"name": stack})))?;
-                terminal::say(format!("Made stack {BOLD}{stack}{BOLD:#}"));
-                Ok(StackView::default())
-            }
-            Err(error) => Err(error.into()),
-        }
+        let name = match self.client.get(path(&["stacks", stack])) {
+            Ok(found) => match view::<StackDetail>(&found)?.stack {
+                kept if kept.state == KEPT => kept.name,
+                found => return Ok(found),
+            },
+            Err(error) if error.is_not_found() && !stack.starts_with("s_") => stack.to_owned(),
+            Err(error) => return Err(error.into()),
+        };
+        self.client.tell(&Call::order(Method::POST, "/v1/stacks", &json!({"name": name})))?;
+        terminal::say(format!("Made stack {BOLD}{name}{BOLD:#}"));
+        Ok(StackView::default())
     }
 
     /// The modules that the node lacks, each once.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mu_control::usage::{Counts, UsageEntry, UsageLedger};
 use mu_invoke::{Receipt, ReceiptSink, Verdict};
+use mu_pricing::Usage;
 use mu_stack::StackId;
 use mu_telemetry::{FunctionMetrics, FunctionParams, Metrics};
 
@@ -56,5 +57,10 @@ impl ReceiptSink for Receipts {
         let counts = Counts { invocations, failures, rejections, usage: receipt.usage, memory_bytes_max };
         self.usage.record(&UsageEntry { stack: receipt.stack_id, function: Some(&receipt.function), counts });
         record_receipt(&self.metrics, &self.function(&receipt), &receipt);
+    }
+
+    fn traffic(&self, stack: StackId, usage: &Usage) {
+        let counts = Counts { usage: *usage, ..Counts::default() };
+        self.usage.record(&UsageEntry { stack, function: None, counts });
     }
 }

@@ -11,6 +11,7 @@ use http_body_util::BodyExt as _;
 use mu_control::catalog::{
     ArtifactHash, Artifacts, Catalog, DataFate, Routing, StackRef, StoredVersion, VersionNumber,
 };
+use mu_control::quota::Quotas;
 use mu_control::region::{Region, RegionBody, RegionCall, RegionError};
 use mu_control::rollout::Sample;
 use mu_control::secrets::{SecretError, SecretName, Secrets};
@@ -34,6 +35,7 @@ pub(super) struct Loader {
     pub(super) catalog: Catalog,
     pub(super) artifacts: Artifacts,
     pub(super) secrets: Arc<Secrets>,
+    pub(super) quotas: Arc<Quotas>,
 }
 
 /// The [`Region`] of a node that runs its stacks itself.
@@ -73,7 +75,7 @@ impl Loader {
         let params = DeployParams {
             id: version.stack_id,
             version: version.record.number.get(),
-            owner: Some(stack.owner.as_str().into()),
+            owner: Some(self.quotas.owners().add(version.stack_id, &stack.owner)),
             stack: declared,
             artifacts: artifacts.collect::<HashMap<FunctionName, Artifact>>(),
             secrets: self.secrets_of(version).await?,

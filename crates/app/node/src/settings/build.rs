@@ -56,7 +56,7 @@ pub(super) fn settings(values: &Values) -> Settings {
             box_bytes: values.count_if_set("quotas.client.box_bytes"),
         },
         stack_quota: QuotaSettings {
-            requests_per_second: rate(values, "quotas.stack.requests_per_second"),
+            requests_per_second: None,
             invocations_per_second: rate(values, "quotas.stack.invocations_per_second"),
             concurrent_invocations: rate(values, "quotas.stack.concurrent_invocations"),
             instructions_per_day: values.count_if_set("quotas.stack.instructions_per_day"),

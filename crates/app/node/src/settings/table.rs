@@ -333,7 +333,6 @@ pub(super) const KEYS: &[Key] = &[
     quota("quotas.client.instructions_per_day", PER_DAY, PER_DAY_ABOUT),
     quota("quotas.client.table_bytes", KEPT, TABLES_ABOUT),
     quota("quotas.client.box_bytes", KEPT, BOXES_ABOUT),
-    quota("quotas.stack.requests_per_second", RATE, "Requests to the stack's gateways per second."),
     quota("quotas.stack.invocations_per_second", RATE, INVOCATIONS_ABOUT),
     quota("quotas.stack.concurrent_invocations", RATE, CONCURRENT_ABOUT),
     quota("quotas.stack.instructions_per_day", PER_DAY, PER_DAY_ABOUT),

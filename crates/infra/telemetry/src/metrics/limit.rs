@@ -44,8 +44,6 @@ pub enum Limit {
     ClientTableBytes,
     /// The boxes of a client are full.
     ClientBoxBytes,
-    /// A stack's gateways were asked too often.
-    StackRequestsPerSecond,
     /// A stack was invoked too often.
     StackInvocationsPerSecond,
     /// A stack had too many invocations at once.
@@ -62,7 +60,7 @@ pub enum Limit {
 
 impl Limit {
     /// All of them, in the order of the enumeration.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 26] = [
         Self::GatewayConnections,
         Self::GatewayUriBytes,
         Self::GatewayWebSockets,
@@ -83,7 +81,6 @@ impl Limit {
         Self::ClientInstructionsPerDay,
         Self::ClientTableBytes,
         Self::ClientBoxBytes,
-        Self::StackRequestsPerSecond,
         Self::StackInvocationsPerSecond,
         Self::StackConcurrentInvocations,
         Self::StackInstructionsPerDay,
@@ -137,9 +134,6 @@ impl Limit {
             }
             Self::ClientTableBytes => ("quotas.client.table_bytes", "tables of a client are full"),
             Self::ClientBoxBytes => ("quotas.client.box_bytes", "boxes of a client are full"),
-            Self::StackRequestsPerSecond => {
-                ("quotas.stack.requests_per_second", "gateways of a stack were asked too often (429)")
-            }
             Self::StackInvocationsPerSecond => {
                 ("quotas.stack.invocations_per_second", "a stack was invoked too often (429)")
             }

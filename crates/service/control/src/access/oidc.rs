@@ -173,6 +173,14 @@ impl Oidc {
     /// # Errors
     /// [`OidcError`]
     pub async fn verify(&self, token: &str) -> Result<VerifiedUser, OidcError> {
+        self.verify_for(token, None).await
+    }
+
+    /// The same for a token that is for this audience, where one is named, and not for the node's own.
+    ///
+    /// # Errors
+    /// [`OidcError`]
+    pub async fn verify_for(&self, token: &str, audience: Option<&str>) -> Result<VerifiedUser, OidcError> {
         let jwt = Jwt::read(token)?;
         let said = jwt.text_claim("iss")?;
         let known = self.issuers.iter().find(|known| known.issuer.url == said);
@@ -188,7 +196,7 @@ impl Oidc {
         if !signed.unwrap_or(false) {
             return Err(OidcError::Signature { issuer: issuer.name.clone() });
         }
-        claims::check(issuer, &jwt.claims, self.env.now())?;
+        claims::check(issuer, audience.unwrap_or(&issuer.audience), &jwt.claims, self.env.now())?;
         let subject = jwt.text_claim("sub")?.parse();
         let subject = subject.map_err(|_| OidcError::Malformed { problem: "its `sub` claim is not 1 to 255 bytes" })?;
         Ok(VerifiedUser { issuer: issuer.name.clone(), subject, claims: jwt.claims })

@@ -4,6 +4,7 @@ use super::error::{ApiError, Kind};
 use crate::access::{AccessError, AccessErrorKind};
 use crate::catalog::{ArtifactError, CatalogError, IdempotencyError};
 use crate::logs::LogError;
+use crate::quota::QuotaError;
 use crate::region::RegionError;
 use crate::secrets::SecretError;
 use crate::usage::UsageError;
@@ -116,6 +117,17 @@ impl From<SecretError> for ApiError {
             E::NotFound { .. } | E::VersionNotFound { .. } => Self::not_found(message),
             E::Contended => Self::conflict(message),
             E::Kv(_) | E::Sealed { .. } | E::SealedKeys | E::UnreadableRecord => Self::internal(&message),
+        }
+    }
+}
+
+impl From<QuotaError> for ApiError {
+    fn from(error: QuotaError) -> Self {
+        match &error {
+            QuotaError::Kv(cause) => Self::unavailable(cause),
+            QuotaError::UnreadableRecord => Self::internal(&error),
+            QuotaError::TooMany => Self::conflict(error.to_string()).code("too_many_quotas"),
+            QuotaError::PrincipalTooLong { .. } => Self::invalid(error.to_string()),
         }
     }
 }

@@ -132,7 +132,9 @@ fn unless_denied(refusal: ApiError, absent: ApiError) -> ApiError {
 
 /// Where the caller reaches this API, as the start of a URL.
 fn base_url(caller: &Caller) -> String {
-    let is_https = caller.head.headers.get(X_FORWARDED_PROTO).is_some_and(|scheme| scheme == "https");
+    // A proxy says how it was reached; with HTTP/2, the client itself does.
+    let by_proxy = caller.head.headers.get(X_FORWARDED_PROTO).and_then(|scheme| scheme.to_str().ok());
+    let is_https = by_proxy.or(caller.head.uri.scheme_str()) == Some("https");
     let scheme = if is_https { "https" } else { "http" };
     caller.head.borrow().authority().map_or_else(String::new, |authority| format!("{scheme}://{authority}"))
 }

@@ -124,7 +124,10 @@ async fn admit(
     request_id: &Arc<str>,
 ) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
-    let who = control.access.authenticate(&RequestHead::from(&parts)).await?;
+    let from = parts.extensions.get::<PeerAddress>().map(|peer| peer.0);
+    let who = control.access.authenticate(&RequestHead::from(&parts)).await;
+    super::rates::check(&control.quotas, who.as_ref().ok(), from)?;
+    let who = who?;
     let bytes_max = match is_piece(&parts) {
         true => PIECE_BYTES_MAX,
         false => control.settings.request_bytes_max,
@@ -133,7 +136,6 @@ async fn admit(
     if let Some(expected) = who.body {
         check_body(expected, &content)?;
     }
-    let from = parts.extensions.get::<PeerAddress>().map(|peer| peer.0);
     let head = Head { method: parts.method.clone(), uri: parts.uri.clone(), headers: parts.headers.clone() };
     let caller = Caller { who: Arc::new(who), head: Arc::new(head), notes: Arc::default() };
     parts.extensions.insert(caller.clone());

@@ -3,5 +3,6 @@
 mod bad;
 mod fn_api;
 mod matrix;
+mod quotas;
 mod world;
 mod writes;

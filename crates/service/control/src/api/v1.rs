@@ -8,6 +8,7 @@ pub(super) mod invoke;
 mod logs;
 mod members;
 mod node;
+mod quota;
 mod routing;
 mod secrets;
 pub(super) mod stacks;
@@ -42,6 +43,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<Control>> {
         secrets::router(),
         logs::router(),
         usage::router(),
+        quota::router(),
         audit::router(),
         invoke::router(),
     ]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -36,6 +36,19 @@ pub struct QuotaBook {
     quotas: RwLock<BTreeMap<Subject, Quota>>,
     /// How often quotas were set or cleared here.
     changes: AtomicU64,
+    /// Which kinds of limits anybody has.
+    limited: AtomicU8,
+}
+
+/// Kinds of limits, by what is asked about them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limited {
+    /// Invocations: their rate, their number, their instructions.
+    Invocations = 1,
+    /// Bytes in tables and boxes.
+    Bytes = 2,
+    /// Requests to the management API.
+    Requests = 4,
 }
 
 /// Quotas could not be set or read.
@@ -66,8 +79,9 @@ impl QuotaBook {
     /// # Errors
     /// When they cannot be read.
     pub async fn open(kv: Arc<dyn Kv>, defaults: QuotaDefaults) -> Result<Self, QuotaError> {
-        let quotas = RwLock::new(load(&*kv).await?);
-        Ok(Self { kv, defaults, quotas, changes: AtomicU64::new(0) })
+        let quotas = load(&*kv).await?;
+        let limited = AtomicU8::new(limited(&defaults, &quotas));
+        Ok(Self { kv, defaults, quotas: RwLock::new(quotas), changes: AtomicU64::new(0), limited })
     }
 
     /// Gives a client or a stack a quota, instead of the one it may have.
@@ -85,9 +99,9 @@ impl QuotaBook {
         }
         let record = record::encode(&quota).ok_or(QuotaError::UnreadableRecord)?;
         self.kv.commit(Batch::new().put(record::key(subject), record)).await?;
-        let mut quotas = self.write();
-        quotas.insert(subject.clone(), quota);
-        self.changes.fetch_add(1, Ordering::Relaxed);
+        self.changed(|quotas| {
+            quotas.insert(subject.clone(), quota);
+        });
         Ok(())
     }
 
@@ -97,9 +111,9 @@ impl QuotaBook {
     /// When the database fails.
     pub async fn clear(&self, subject: &Subject) -> Result<(), QuotaError> {
         self.kv.commit(Batch::new().delete(record::key(subject))).await?;
-        let mut quotas = self.write();
-        quotas.remove(subject);
-        self.changes.fetch_add(1, Ordering::Relaxed);
+        self.changed(|quotas| {
+            quotas.remove(subject);
+        });
         Ok(())
     }
 
@@ -117,6 +131,12 @@ impl QuotaBook {
             Subject::Stack(_) => &self.defaults.stack,
         };
         self.own(subject).unwrap_or_default().or(defaults)
+    }
+
+    /// Whether anybody has a limit of a kind, by a quota or by default.
+    #[must_use]
+    pub fn has_limits(&self, kind: Limited) -> bool {
+        self.limited.load(Ordering::Relaxed) & kind as u8 != 0
     }
 
     /// The quotas that were set, of clients and then of stacks, after `after`.
@@ -138,6 +158,7 @@ impl QuotaBook {
         // What was read may be from before a change that was made here meanwhile; the next time tells.
         if self.changes.load(Ordering::Relaxed) == before {
             *quotas = read;
+            self.limited.store(limited(&self.defaults, &quotas), Ordering::Relaxed);
         }
         Ok(())
     }
@@ -155,6 +176,13 @@ impl QuotaBook {
         }
     }
 
+    fn changed(&self, change: impl FnOnce(&mut BTreeMap<Subject, Quota>)) {
+        let mut quotas = self.write();
+        change(&mut quotas);
+        self.limited.store(limited(&self.defaults, &quotas), Ordering::Relaxed);
+        self.changes.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<Subject, Quota>> {
         self.quotas.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -162,6 +190,21 @@ impl QuotaBook {
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<Subject, Quota>> {
         self.quotas.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The kinds of limits that anybody has.
+fn limited(defaults: &QuotaDefaults, quotas: &BTreeMap<Subject, Quota>) -> u8 {
+    let kinds = |quota: &Quota| {
+        let invocations = quota.invocations_per_second.is_some()
+            || quota.concurrent_invocations.is_some()
+            || quota.instructions_per_day.is_some();
+        let bytes = quota.table_bytes.is_some() || quota.box_bytes.is_some();
+        let kind = |kind: Limited, is_there: bool| if is_there { kind as u8 } else { 0 };
+        kind(Limited::Invocations, invocations)
+            | kind(Limited::Bytes, bytes)
+            | kind(Limited::Requests, quota.requests_per_second.is_some())
+    };
+    quotas.values().chain([&defaults.client, &defaults.stack]).map(kinds).fold(0, |all, kinds| all | kinds)
 }
 
 async fn load(kv: &dyn Kv) -> Result<BTreeMap<Subject, Quota>, QuotaError> {

@@ -36,16 +36,6 @@ pub struct Exceeded {
 }
 
 impl Limit {
-    /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 6] = [
-        Self::InvocationsPerSecond,
-        Self::ConcurrentInvocations,
-        Self::InstructionsPerDay,
-        Self::TableBytes,
-        Self::BoxBytes,
-        Self::RequestsPerSecond,
-    ];
-
     /// The name it has in a quota, for messages and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -66,11 +56,36 @@ impl Exceeded {
     pub fn retry_after_seconds(&self) -> Option<u64> {
         self.retry_after.map(|wait| (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
     }
+
+    /// As what it is counted.
+    #[must_use]
+    pub fn metric(&self) -> mu_telemetry::Limit {
+        use mu_telemetry::Limit as Hit;
+        match (&self.subject, self.limit) {
+            (_, Limit::RequestsPerSecond) => Hit::ClientRequestsPerSecond,
+            (Subject::Client(_), Limit::InvocationsPerSecond) => Hit::ClientInvocationsPerSecond,
+            (Subject::Client(_), Limit::ConcurrentInvocations) => Hit::ClientConcurrentInvocations,
+            (Subject::Client(_), Limit::InstructionsPerDay) => Hit::ClientInstructionsPerDay,
+            (Subject::Client(_), Limit::TableBytes) => Hit::ClientTableBytes,
+            (Subject::Client(_), Limit::BoxBytes) => Hit::ClientBoxBytes,
+            (Subject::Stack(_), Limit::InvocationsPerSecond) => Hit::StackInvocationsPerSecond,
+            (Subject::Stack(_), Limit::ConcurrentInvocations) => Hit::StackConcurrentInvocations,
+            (Subject::Stack(_), Limit::InstructionsPerDay) => Hit::StackInstructionsPerDay,
+            (Subject::Stack(_), Limit::TableBytes) => Hit::StackTableBytes,
+            (Subject::Stack(_), Limit::BoxBytes) => Hit::StackBoxBytes,
+        }
+    }
 }
 
 impl fmt::Display for Exceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is at the limit `{}` of its quota, {}", self.subject, self.limit.as_str(), self.allowed)?;
+        // Whoever calls a function is not told who owns it.
+        match (&self.subject, self.limit) {
+            (Subject::Stack(stack), _) => write!(f, "stack {stack}")?,
+            (Subject::Client(_), Limit::RequestsPerSecond) => f.write_str("the client")?,
+            (Subject::Client(_), _) => f.write_str("the owner of the stack")?,
+        }
+        write!(f, " is at the limit `{}` of its quota, {}", self.limit.as_str(), self.allowed)?;
         match self.retry_after_seconds() {
             Some(seconds) => write!(f, ": try again in {seconds} s"),
             None => f.write_str(": delete something, or ask an operator for more"),

@@ -2,7 +2,6 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use mu_env::Env;
@@ -28,13 +27,12 @@ pub struct Gate {
     invocations: RateLimiter<Subject>,
     requests: RateLimiter<Subject>,
     running: Concurrency<Subject>,
-    refused: [AtomicU64; Limit::ALL.len()],
 }
 
 /// An invocation that may run. It counts as running until this is dropped.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[must_use = "the invocation counts as running as long as this lives"]
-pub struct Admitted(#[expect(dead_code, reason = "held, and counted until it is dropped")] Vec<Running<Subject>>);
+pub struct Admitted(Vec<Running<Subject>>);
 
 impl Gate {
     /// A gate for the quotas of this book.
@@ -45,7 +43,6 @@ impl Gate {
             invocations: RateLimiter::new(env.clone(), KEYS_MAX),
             requests: RateLimiter::new(env.clone(), KEYS_MAX),
             running: Concurrency::new(),
-            refused: Default::default(),
             env,
         }
     }
@@ -67,17 +64,17 @@ impl Gate {
                 && instructions_today(subject) >= allowed
             {
                 let wait = Day::time_left(self.env.now());
-                return Err(self.refuse(subject, Limit::InstructionsPerDay, allowed, Some(wait)));
+                return Err(refuse(subject, Limit::InstructionsPerDay, allowed, Some(wait)));
             }
             if let Some(allowed) = quota.concurrent_invocations {
                 let running = self.running.enter(subject, allowed);
                 let wait = if allowed == 0 { NOTHING_WAIT } else { CONCURRENCY_WAIT };
-                let refuse = || self.refuse(subject, Limit::ConcurrentInvocations, allowed.into(), Some(wait));
+                let refuse = || refuse(subject, Limit::ConcurrentInvocations, allowed.into(), Some(wait));
                 admitted.push(running.ok_or_else(refuse)?);
             }
             if let Some(allowed) = quota.invocations_per_second {
                 check(&self.invocations, subject, allowed)
-                    .map_err(|wait| self.refuse(subject, Limit::InvocationsPerSecond, allowed.into(), Some(wait)))?;
+                    .map_err(|wait| refuse(subject, Limit::InvocationsPerSecond, allowed.into(), Some(wait)))?;
             }
         }
         Ok(Admitted(admitted))
@@ -90,21 +87,20 @@ impl Gate {
     pub fn admit_request(&self, client: &Subject) -> Result<(), Exceeded> {
         let Some(allowed) = self.book.effective(client).requests_per_second else { return Ok(()) };
         check(&self.requests, client, allowed)
-            .map_err(|wait| self.refuse(client, Limit::RequestsPerSecond, allowed.into(), Some(wait)))
+            .map_err(|wait| refuse(client, Limit::RequestsPerSecond, allowed.into(), Some(wait)))
     }
+}
 
-    /// How often each limit was met since the node started, for metrics.
+impl Admitted {
+    /// Whether nothing is counted until it is dropped.
     #[must_use]
-    pub fn refused(&self) -> [(Limit, u64); Limit::ALL.len()] {
-        std::array::from_fn(|at| (Limit::ALL[at], self.refused[at].load(Ordering::Relaxed)))
+    pub fn is_free(&self) -> bool {
+        self.0.is_empty()
     }
+}
 
-    fn refuse(&self, subject: &Subject, limit: Limit, allowed: u64, retry_after: Option<Duration>) -> Exceeded {
-        if let Some(at) = Limit::ALL.iter().position(|known| *known == limit) {
-            self.refused[at].fetch_add(1, Ordering::Relaxed);
-        }
-        Exceeded { subject: subject.clone(), limit, allowed, retry_after }
-    }
+fn refuse(subject: &Subject, limit: Limit, allowed: u64, retry_after: Option<Duration>) -> Exceeded {
+    Exceeded { subject: subject.clone(), limit, allowed, retry_after }
 }
 
 fn check(limiter: &RateLimiter<Subject>, subject: &Subject, per_second: u32) -> Result<(), Duration> {

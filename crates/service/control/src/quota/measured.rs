@@ -3,10 +3,11 @@
 //! To know exactly what is stored, all of it has to be looked at. So it is measured now and then, and what is written
 //! in between counts in full, also where it replaces something: the estimate is never too low, apart from what is on
 //! its way while it is measured. Near the limit, it is measured more often, but for no more than a tenth of the time.
+//! Before the first measurement has ended, what was written before counts as nothing.
 
 use std::time::Duration;
 
-/// A measurement that is older is made again, after the write that noticed it.
+/// A measurement that is older is made again.
 const FRESH: Duration = Duration::from_secs(60);
 /// How long after a measurement the next is made at the earliest.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
@@ -19,6 +20,8 @@ pub struct Measured {
     /// Bytes written in all, as far as this knows.
     written: u64,
     last: Option<Last>,
+    /// When the next measurement may be made.
+    not_before: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +30,6 @@ struct Last {
     /// What had been written in all when it began.
     written: u64,
     ended: Duration,
-    took: Duration,
 }
 
 /// A measurement that has begun.
@@ -37,37 +39,24 @@ pub struct Measuring {
     began: Duration,
 }
 
-/// What to do with a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// It fits.
-    Allow,
-    /// It fits; measure again when there is time.
-    AllowAndMeasure,
-    /// Nothing is known, or it does not fit as far as is known: measure and ask again.
-    Measure,
-    /// It does not fit, and it was measured just now: try again later.
-    Refuse {
-        /// When a new measurement may find room.
-        retry_after: Duration,
-    },
-}
-
 impl Measured {
-    /// What to do with a write of `bytes`, when there may be `limit` in all.
+    /// Whether `bytes` more fit, when there may be `limit` in all.
     #[must_use]
-    pub fn decide(&self, now: Duration, limit: u64, bytes: u64) -> Decision {
-        let Some(last) = self.last else { return Decision::Measure };
-        let age = now.saturating_sub(last.ended);
-        let estimate = last.bytes.saturating_add(self.written - last.written);
-        if estimate.saturating_add(bytes) <= limit {
-            return if age > FRESH { Decision::AllowAndMeasure } else { Decision::Allow };
+    pub fn fits(&self, limit: u64, bytes: u64) -> bool {
+        let measured = self.last.map_or(0, |last| last.bytes);
+        measured.saturating_add(self.written_since()).saturating_add(bytes) <= limit
+    }
+
+    /// Whether it should be measured now, when `bytes` more are to be written: nothing is known, or what is known is
+    /// old, or half of the room that was found is used up.
+    #[must_use]
+    pub fn is_due(&self, now: Duration, limit: u64, bytes: u64) -> bool {
+        if now < self.not_before {
+            return false;
         }
-        let pause = (last.took * PAUSE_FACTOR).clamp(PAUSE_MIN, FRESH);
-        match pause.checked_sub(age) {
-            Some(retry_after) if !retry_after.is_zero() => Decision::Refuse { retry_after },
-            _ => Decision::Measure,
-        }
+        let Some(last) = self.last else { return true };
+        let room = limit.saturating_sub(last.bytes);
+        now.saturating_sub(last.ended) > FRESH || self.written_since().saturating_add(bytes) > room / 2
     }
 
     /// Counts a write that was allowed.
@@ -82,10 +71,17 @@ impl Measured {
         Measuring { written: self.written, began: now }
     }
 
-    /// Takes what was measured.
-    pub fn end(&mut self, measuring: Measuring, now: Duration, bytes: u64) {
+    /// Takes what was measured; `None` when that failed.
+    pub fn end(&mut self, measuring: Measuring, now: Duration, bytes: Option<u64>) {
         let took = now.saturating_sub(measuring.began);
-        self.last = Some(Last { bytes, written: measuring.written, ended: now, took });
+        self.not_before = now + took.saturating_mul(PAUSE_FACTOR).clamp(PAUSE_MIN, FRESH);
+        if let Some(bytes) = bytes {
+            self.last = Some(Last { bytes, written: measuring.written, ended: now });
+        }
+    }
+
+    fn written_since(&self) -> u64 {
+        self.written - self.last.map_or(0, |last| last.written)
     }
 }
 
@@ -100,50 +96,58 @@ mod tests {
     fn measured(bytes: u64, began: u64, ended: u64) -> Measured {
         let mut measured = Measured::default();
         let measuring = measured.begin(ms(began));
-        measured.end(measuring, ms(ended), bytes);
+        measured.end(measuring, ms(ended), Some(bytes));
         measured
     }
 
     #[test]
-    fn nothing_is_known_at_first() {
-        assert_eq!(Measured::default().decide(ms(0), u64::MAX, 0), Decision::Measure);
+    fn before_the_first_measurement_what_is_written_counts_alone() {
+        let mut bytes = Measured::default();
+        assert!(bytes.is_due(ms(0), u64::MAX, 0));
+        assert!(bytes.fits(100, 100) && !bytes.fits(100, 101));
+        bytes.wrote(60);
+        assert!(bytes.fits(100, 40) && !bytes.fits(100, 41));
+        // It fails, and is not tried again at once.
+        let measuring = bytes.begin(ms(0));
+        bytes.end(measuring, ms(100), None);
+        assert!(!bytes.is_due(ms(1_099), 100, 1) && bytes.is_due(ms(1_100), 100, 1));
+        assert!(bytes.fits(100, 40) && !bytes.fits(100, 41));
     }
 
     #[test]
-    fn what_fits_is_allowed_and_the_rest_measured_at_most_a_tenth_of_the_time() {
-        // 60 bytes, found by a measurement that ended at 1 s.
+    fn it_is_measured_when_it_matters_and_at_most_a_tenth_of_the_time() {
+        // 60 bytes of 100, found by a measurement that ended at 1 s.
         for (took, now, bytes, expected) in [
-            (0, 1_000, 40, Decision::Allow),
-            (0, 61_000, 40, Decision::Allow),
-            (0, 61_001, 40, Decision::AllowAndMeasure),
-            (0, 1_000, 41, Decision::Refuse { retry_after: ms(1_000) }),
-            (0, 1_999, 41, Decision::Refuse { retry_after: ms(1) }),
-            (0, 2_000, 41, Decision::Measure),
-            (500, 2_000, 41, Decision::Refuse { retry_after: ms(4_000) }),
-            (500, 6_000, 41, Decision::Measure),
-            (1_000, 10_999, 41, Decision::Refuse { retry_after: ms(1) }),
-            (0, 90_000, 41, Decision::Measure),
-            (0, 1_000, u64::MAX, Decision::Refuse { retry_after: ms(1_000) }),
+            (0, 1_000, 40, false),
+            (0, 1_999, 40, false),
+            (0, 2_000, 20, false),
+            (0, 2_000, 21, true),
+            (0, 2_000, u64::MAX, true),
+            (0, 61_000, 1, false),
+            (0, 61_001, 1, true),
+            (500, 5_999, 41, false),
+            (500, 6_000, 41, true),
+            (1_000, 10_999, 41, false),
+            (1_000, 11_000, 41, true),
         ] {
             let measured = measured(60, 1_000 - took, 1_000);
-            assert_eq!(measured.decide(ms(now), 100, bytes), expected, "{took} {now} {bytes}");
+            assert_eq!(measured.is_due(ms(now), 100, bytes), expected, "{took} {now} {bytes}");
+            assert_eq!(measured.fits(100, bytes), bytes <= 40);
         }
         let long = measured(60, 0, 100_000);
-        assert_eq!(long.decide(ms(160_000), 100, 41), Decision::Measure, "a long one is made again after a minute");
+        assert!(long.is_due(ms(160_000), 100, 41), "a long one is made again after a minute");
     }
 
     #[test]
     fn what_was_written_since_counts_in_full() {
         let mut bytes = measured(60, 0, 0);
         bytes.wrote(30);
-        assert_eq!(bytes.decide(ms(0), 100, 10), Decision::Allow);
-        assert_eq!(bytes.decide(ms(0), 100, 11), Decision::Refuse { retry_after: ms(1_000) });
+        assert!(bytes.fits(100, 10) && !bytes.fits(100, 11));
         // Written while it is measured: it may have been seen or not.
         let measuring = bytes.begin(ms(2_000));
         bytes.wrote(5);
-        bytes.end(measuring, ms(2_000), 70);
-        assert_eq!(bytes.decide(ms(2_000), 100, 25), Decision::Allow);
-        assert_eq!(bytes.decide(ms(2_000), 100, 26), Decision::Refuse { retry_after: ms(1_000) });
+        bytes.end(measuring, ms(2_000), Some(70));
+        assert!(bytes.fits(100, 25) && !bytes.fits(100, 26));
     }
 
     /// Writes that replace each other seem to fill a table, until it is measured.
@@ -153,12 +157,12 @@ mod tests {
         let mut measurements = 0;
         for write in 0..1_000_u64 {
             let now = ms(write * 100);
-            if bytes.decide(now, 100, 10) == Decision::Measure {
+            if bytes.is_due(now, 100, 10) {
                 let measuring = bytes.begin(now);
-                bytes.end(measuring, now, 50);
+                bytes.end(measuring, now, Some(50));
                 measurements += 1;
             }
-            if bytes.decide(now, 100, 10) == Decision::Allow {
+            if bytes.fits(100, 10) {
                 bytes.wrote(10);
             }
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mu_abi::{DbReply, DbRequest, StorageReply, StorageRequest};
-use mu_invoke::{Asks, DataKind, Gatekeeper, InvokeConfig, Kind, Pass, Ports, Refusal, Verdict, code};
+use mu_invoke::{Asks, DataKind, Gatekeeper, InvokeConfig, Kind, Pass, Ports, Refusal, Verdict, WritePermit, code};
 use mu_runtime::{Call, Ran};
 use mu_stack::StackId;
 use tokio::sync::Notify;
@@ -40,10 +40,19 @@ impl Gatekeeper for Limits {
         Err(Refusal { code: code::TOO_MANY_CALLS, message, retry_after: Duration::from_millis(20) })
     }
 
-    fn may_write(&self, stack: &StackId, kind: DataKind, bytes: u64) -> Result<(), String> {
+    fn may_write(&self, stack: &StackId, kind: DataKind, bytes: u64) -> WritePermit<'_> {
         assert_eq!(*stack, StackId::new([1; 32]));
         self.asked.lock().unwrap().push(format!("{kind:?} {bytes}"));
-        if bytes > self.bytes_max { Err(format!("{bytes} bytes are over the quota")) } else { Ok(()) }
+        let over = format!("{bytes} bytes are over the quota");
+        match kind {
+            _ if bytes <= self.bytes_max => WritePermit::Granted,
+            DataKind::Tables => WritePermit::Refused(over),
+            // Found out only when it is waited for.
+            DataKind::Boxes => WritePermit::Later(Box::pin(async move {
+                tokio::task::yield_now().await;
+                Err(over)
+            })),
+        }
     }
 }
 

@@ -142,6 +142,20 @@ fn what_the_node_has_is_not_sent_and_a_rollout_begins_after_the_version_is_made(
 }
 
 #[test]
+fn a_stack_that_is_gone_but_for_its_data_is_made_again() {
+    let server = StandIn::start(|number, asked| match asked.line().as_str() {
+        "GET /v1/stacks/shop" if number == 0 => {
+            Reply::json(200, &json!({"stack": {"name": "shop", "state": "kept", "routing": []}}))
+        }
+        "POST /v1/stacks/shop/artifacts/missing" => Reply::json(200, &json!({"missing": []})),
+        _ => node(asked, true),
+    });
+    deploy(&server, &[module(10)], &arguments()).unwrap();
+    assert_eq!(server.lines()[..2], ["GET /v1/stacks/shop", "POST /v1/stacks"]);
+    assert_eq!(server.asked()[1].json(), json!({"name": "shop"}));
+}
+
+#[test]
 fn an_upload_goes_on_where_it_was() {
     let (received, size) = (Received::default(), 3 << 20);
     received.0.lock().unwrap().extend(&module(size).bytes[..100_000]);
@@ -161,7 +175,7 @@ fn an_upload_goes_on_where_it_was() {
         }
         _ => bytes.take(asked, size),
     });
-    upload::upload(&server.client(Credentials::None), &module(size)).unwrap();
+    upload::upload(&server.client(Credentials::None), "shop", &module(size)).unwrap();
     assert!(*received.0.lock().unwrap() == module(size).bytes);
 }
 
@@ -177,7 +191,7 @@ fn pieces_become_smaller_for_a_node_that_takes_less() {
             "PATCH" => bytes.take(asked, size),
             _ => Reply::json(201, &json!({"id": "u1", "offset": bytes.0.lock().unwrap().len()})),
         });
-        upload::upload(&server.client(Credentials::None), &module(size)).unwrap();
+        upload::upload(&server.client(Credentials::None), "shop", &module(size)).unwrap();
         assert!(*received.0.lock().unwrap() == module(size).bytes);
     }
 }
@@ -190,7 +204,7 @@ fn a_node_may_say_how_much_it_takes_at_once() {
         "PATCH" => bytes.take(asked, size),
         _ => Reply::json(201, &json!({"id": "u1", "offset": 0, "piece_bytes_max": 64 << 20})),
     });
-    upload::upload(&server.client(Credentials::None), &module(size)).unwrap();
+    upload::upload(&server.client(Credentials::None), "shop", &module(size)).unwrap();
     let sizes: Vec<usize> = server.asked().iter().skip(1).map(|asked| asked.body.len()).collect();
     assert_eq!(sizes, [4 << 20, 4 << 20]);
 }
@@ -201,7 +215,7 @@ fn an_upload_that_goes_in_circles_is_given_up() {
         "PATCH" => Reply::error(409, "wrong_offset", &json!({"offset": 5})),
         _ => node(asked, true),
     });
-    let failure = upload::upload(&server.client(Credentials::None), &module(10)).unwrap_err();
+    let failure = upload::upload(&server.client(Credentials::None), "shop", &module(10)).unwrap_err();
     assert_eq!(failure.cause(), Cause::Conflict);
 }
 

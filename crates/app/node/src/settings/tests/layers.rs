@@ -104,7 +104,6 @@ const SAMPLES: &[(&str, &str)] = &[
     ("quotas.client.instructions_per_day", "4G"),
     ("quotas.client.table_bytes", "5"),
     ("quotas.client.box_bytes", "6"),
-    ("quotas.stack.requests_per_second", "7"),
     ("quotas.stack.invocations_per_second", "8"),
     ("quotas.stack.concurrent_invocations", "9"),
     ("quotas.stack.instructions_per_day", "10G"),
@@ -168,8 +167,8 @@ fn paths_start_from_where_they_are_written() {
 
 #[test]
 fn nothing_sets_a_key_back() {
-    let file = "quotas: {stack: {requests_per_second: 5, box_bytes: 5}}\nlog: {filter: warn}\n";
-    let variables = [("MU_QUOTAS__STACK__REQUESTS_PER_SECOND", "unlimited"), ("MU_LOG__FILTER", "")];
+    let file = "quotas: {stack: {invocations_per_second: 5, box_bytes: 5}}\nlog: {filter: warn}\n";
+    let variables = [("MU_QUOTAS__STACK__INVOCATIONS_PER_SECOND", "unlimited"), ("MU_LOG__FILTER", "")];
     let settings = load(file, &variables, &[]).into_settings();
     assert_eq!(settings.stack_quota, QuotaSettings { box_bytes: Some(5), ..QuotaSettings::default() });
     assert_eq!(settings.log.filter.to_string(), "info");

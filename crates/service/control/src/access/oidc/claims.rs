@@ -18,46 +18,58 @@ pub struct ClaimsMismatch {
     pub claim: String,
 }
 
-/// Whether claims are as required: each one named equals the value or, when it is a list or a `scope`, contains it.
+/// Whether claims are as required: each one named is this text, number or boolean or, when it is a list or a `scope`,
+/// contains it.
 ///
 /// ```
 /// # use std::collections::BTreeMap;
 /// # use mu_control::access::oidc::claims_match;
 /// # use serde_json::{Map, json};
-/// let required = BTreeMap::from([("groups".to_owned(), json!("ops")), ("scope".to_owned(), json!("deploy"))]);
-/// let claims: Map<_, _> =
-///     serde_json::from_value(json!({"groups": ["dev", "ops"], "scope": "openid deploy"})).unwrap();
+/// let required = BTreeMap::from([("groups".to_owned(), "ops".to_owned()), ("level".to_owned(), "3".to_owned())]);
+/// let claims: Map<_, _> = serde_json::from_value(json!({"groups": ["dev", "ops"], "level": 3})).unwrap();
 /// assert!(claims_match(&required, &claims).is_ok());
 /// ```
 ///
 /// # Errors
 /// [`ClaimsMismatch`], naming the first claim that is missing or different. The token's value is not told.
-pub fn claims_match(required: &BTreeMap<String, Value>, claims: &Map<String, Value>) -> Result<(), ClaimsMismatch> {
-    let mismatch = required.iter().find(|(name, value)| !claims.get(*name).is_some_and(|has| holds(name, has, value)));
+pub fn claims_match(
+    required: &BTreeMap<String, String>,
+    claims: &Map<String, Value>,
+) -> Result<(), ClaimsMismatch> {
+    let mismatch = required.iter().find(|(name, text)| !claims.get(*name).is_some_and(|has| holds(name, has, text)));
     mismatch.map_or(Ok(()), |(name, _)| Err(ClaimsMismatch { claim: name.clone() }))
 }
 
-fn holds(name: &str, has: &Value, required: &Value) -> bool {
-    match (has, required) {
-        (Value::Array(values), _) if !required.is_array() => values.contains(required),
-        (Value::String(words), Value::String(word)) if WORD_CLAIMS.contains(&name) => {
-            words == word || words.split(' ').any(|has| has == word)
+fn holds(name: &str, has: &Value, required: &str) -> bool {
+    match has {
+        Value::Array(values) => values.iter().any(|value| is(value, required)),
+        Value::String(words) if WORD_CLAIMS.contains(&name) => {
+            words == required || words.split(' ').any(|has| has == required)
         }
-        _ => has == required,
+        _ => is(has, required),
+    }
+}
+
+fn is(has: &Value, required: &str) -> bool {
+    match has {
+        Value::String(text) => text == required,
+        Value::Number(number) => number.to_string() == required,
+        Value::Bool(is_true) => is_true.to_string() == required,
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
     }
 }
 
 /// Whether the claims of a token by this issuer are for this node, now.
-pub(super) fn check(issuer: &Issuer, claims: &Map<String, Value>, now: Timestamp) -> Result<(), OidcError> {
+pub(super) fn check(issuer: &Issuer, audience: &str, claims: &Map<String, Value>, now: Timestamp) -> Result<(), OidcError> {
     let name = || issuer.name.clone();
-    let is_audience = |value: &Value| value.as_str() == Some(&issuer.audience);
+    let is_audience = |value: &Value| value.as_str() == Some(audience);
     let is_for_us = match claims.get("aud") {
         Some(Value::Array(all)) => all.iter().any(is_audience),
         Some(one) => is_audience(one),
         None => false,
     };
     if !is_for_us {
-        return Err(OidcError::Audience { issuer: name(), audience: issuer.audience.clone() });
+        return Err(OidcError::Audience { issuer: name(), audience: audience.to_owned() });
     }
     let expires = seconds(claims, "exp", "its claim `exp` is not a number of seconds")?;
     let expires = expires.ok_or(OidcError::Malformed { problem: "it has no claim `exp`" })?;
@@ -101,32 +113,32 @@ mod tests {
         });
         let claims = claims.as_object().unwrap();
         for (name, required, expected) in [
-            ("role", json!("admin"), true),
-            ("role", json!("adm"), false),
-            ("role", json!("Admin"), false),
-            ("groups", json!("ops"), true),
-            ("groups", json!(7), true),
-            ("groups", json!("op"), false),
-            ("groups", json!(["dev", "ops", 7]), true),
-            ("groups", json!(["dev"]), false),
-            ("scope", json!("deploy"), true),
-            ("scope", json!("openid deploy"), true),
-            ("scope", json!("dep"), false),
-            ("scope", json!(""), false),
-            ("scp", json!("deploy"), true),
+            ("role", "admin", true),
+            ("role", "adm", false),
+            ("role", "Admin", false),
+            ("groups", "ops", true),
+            ("groups", "7", true),
+            ("groups", "op", false),
+            ("scope", "deploy", true),
+            ("scope", "openid deploy", true),
+            ("scope", "dep", false),
+            ("scope", "", false),
+            ("scp", "deploy", true),
             // A name is not a list of words.
-            ("name", json!("Admin"), false),
-            ("email_verified", json!(true), true),
-            ("email_verified", json!("true"), false),
-            ("level", json!(3), true),
-            ("level", json!("3"), false),
-            ("missing", json!(null), false),
-            ("nothing", json!(null), true),
+            ("name", "Admin", false),
+            ("email_verified", "true", true),
+            ("email_verified", "false", false),
+            ("level", "3", true),
+            ("level", "3.0", false),
+            ("missing", "null", false),
+            ("nothing", "null", false),
+            ("nothing", "", false),
         ] {
-            let matched = claims_match(&BTreeMap::from([(name.to_owned(), required.clone())]), claims);
+            let matched = claims_match(&BTreeMap::from([(name.to_owned(), required.to_owned())]), claims);
             assert_eq!(matched.is_ok(), expected, "{name} {required}");
         }
-        let both = BTreeMap::from([("role".to_owned(), json!("admin")), ("zone".to_owned(), json!("eu"))]);
+        let required = |pairs: [(&str, &str); 2]| pairs.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+        let both: BTreeMap<_, _> = required([("role", "admin"), ("zone", "eu")]);
         assert_eq!(claims_match(&both, claims), Err(ClaimsMismatch { claim: "zone".into() }));
         assert_eq!(claims_match(&BTreeMap::new(), claims), Ok(()));
     }

@@ -71,6 +71,17 @@ async fn what_is_signed() {
     insta::assert_snapshot!(base::of_request(&head, head.authority().unwrap(), Some(digest), &input[3..]));
 }
 
+/// The example that clients in other languages follow.
+#[tokio::test(start_paused = true)]
+async fn the_guide_shows_what_is_sent() {
+    let guide = include_str!("../../../../../../docs/guide/access.md");
+    let parts = signed("POST", "https://mu.example.com/v1/stacks?x=1", br#"{"name":"shop"}"#);
+    for (name, value) in &parts.headers {
+        let line = format!("{name}: {}\n", value.to_str().unwrap());
+        assert!(guide.contains(&line), "{line}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_signed_request_says_who_and_which_body() {
     let parts = signed("POST", "http://127.0.0.1:12000/v1/stacks?x=1", BODY);

@@ -185,7 +185,8 @@ fn app_name(text: &str) -> Result<StackName, ApiError> {
         }
         text if !text.chars().all(is_fine) => Err(ApiError::invalid("Invalid app name")),
         text => text.parse().map_err(|_| {
-            let rule = "Fn takes letters of every script, but an app is a stack here, which has A-Z a-z 0-9 _ - in its name";
+            let rule =
+                "Fn takes letters of every script, but an app is a stack here, which has A-Z a-z 0-9 _ - in its name";
             ApiError::invalid(format!("Invalid app name: {rule}"))
         }),
     }
@@ -200,7 +201,8 @@ fn check_syslog(url: Option<&str>) -> Result<(), ApiError> {
         let rule = "invalid scheme, only [tcp, udp, unix, unixgram, tcp+tls] are supported";
         return Err(ApiError::invalid(format!("invalid syslog url: \"{shown}\" {rule}")));
     }
-    let rule = "this node keeps the logs itself and sends them nowhere: leave syslog_url out, and read them with `mu logs`";
+    let rule =
+        "this node keeps the logs itself and sends them nowhere: leave syslog_url out, and read them with `mu logs`";
     Err(ApiError::invalid(format!("invalid syslog url: \"{shown}\" {rule}")))
 }
 

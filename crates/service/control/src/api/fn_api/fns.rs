@@ -123,7 +123,8 @@ pub(super) async fn create(
     if given(input.id.as_ref()).is_some() {
         return Err(ApiError::invalid("ID cannot be provided for Fn creation"));
     }
-    let name: FunctionName = given(input.name.as_ref()).unwrap_or_default().parse().map_err(wrong_name)?;
+    let name: FunctionName =
+        given(input.name.as_ref()).unwrap_or_default().parse().map_err(|error| wrong_name(&error))?;
     caller.to(name.as_str());
     let image = parsed(input.image.as_ref())?.ok_or_else(|| ApiError::invalid("Missing image on Fn"))?;
     let limits = Limits::of(&input)?;
@@ -243,12 +244,7 @@ async fn deployed(control: &Control, stack: &StackId, name: &FunctionName) -> Re
 }
 
 /// The app that a list or a new fn belongs to.
-async fn of_app(
-    control: &Control,
-    caller: &Caller,
-    id: Option<&str>,
-    action: Action,
-) -> Result<StackRecord, ApiError> {
+async fn of_app(control: &Control, caller: &Caller, id: Option<&str>, action: Action) -> Result<StackRecord, ApiError> {
     match id {
         Some(id) => app(control, caller, id, action).await,
         None => Err(absent(control, caller, action, ApiError::invalid("Missing AppID on Fn")).await),
@@ -269,7 +265,7 @@ fn made(found: Found) -> Result<FnRecord, ApiError> {
     }
 }
 
-fn wrong_name(error: NameError) -> ApiError {
+fn wrong_name(error: &NameError) -> ApiError {
     ApiError::invalid(match error {
         NameError::Empty { .. } => "Missing Fn name".to_owned(),
         NameError::TooLong { .. } => format!("Fn name must be {NAME_BYTES_MAX} characters or less"),

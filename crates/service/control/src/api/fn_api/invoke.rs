@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use http::{HeaderName, StatusCode};
-use mu_stack::{Function, HandlerName, HandlerRef};
+use mu_stack::{Function, HandlerName, HandlerRef, Route};
 use percent_encoding::percent_decode_str;
 
 use super::apps::named;
@@ -98,7 +98,7 @@ async fn call(
 /// A fn of Fn has one entry, and a function of ours may have several: the one that all its routes name is meant.
 fn only_handler(version: &StoredVersion, function: &Function) -> Result<HandlerRef, ApiError> {
     let routes = version.stack.gateways().flat_map(|gateway| gateway.routes.routes());
-    let handlers = routes.flat_map(|route| route.handlers()).map(|(_, handler)| handler);
+    let handlers = routes.flat_map(Route::handlers).map(|(_, handler)| handler);
     let handlers: BTreeSet<&HandlerRef> = handlers.filter(|handler| handler.function == function.name).collect();
     let (name, mut few) = (&function.name, handlers.iter());
     match (few.next(), few.next()) {

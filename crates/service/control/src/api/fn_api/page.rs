@@ -37,7 +37,9 @@ impl ListQuery {
     /// The number of items. As with Fn, a number that may not be asked for is the nearest one, and none is the default.
     pub(super) fn per_page(&self) -> usize {
         match given(self.per_page.as_ref()).and_then(|text| text.parse::<i64>().ok()) {
-            Some(number) if number > 0 => usize::try_from(number).map_or(PER_PAGE_MAX, |number| number.min(PER_PAGE_MAX)),
+            Some(number) if number > 0 => {
+                usize::try_from(number).map_or(PER_PAGE_MAX, |number| number.min(PER_PAGE_MAX))
+            }
             _ => PER_PAGE_DEFAULT,
         }
     }

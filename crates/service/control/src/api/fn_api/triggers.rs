@@ -200,12 +200,7 @@ async fn find(
 }
 
 /// The app that a list or a new trigger belongs to.
-async fn of_app(
-    control: &Control,
-    caller: &Caller,
-    id: Option<&str>,
-    action: Action,
-) -> Result<StackRecord, ApiError> {
+async fn of_app(control: &Control, caller: &Caller, id: Option<&str>, action: Action) -> Result<StackRecord, ApiError> {
     match id {
         Some(id) => app(control, caller, id, action).await,
         None => Err(absent(control, caller, action, ApiError::invalid("Missing App ID on Trigger")).await),

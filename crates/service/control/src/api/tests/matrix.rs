@@ -83,6 +83,9 @@ fn request(operation: &str) -> (String, Value) {
         "PUT /v1/stacks/{stack}/routing" => {
             (format!("{shop}/routing"), json!({"weights": [{"version": 1, "weight": 100}]}))
         }
+        "PUT /v1/stacks/{stack}/quota" => (format!("{shop}/quota"), json!({"box_bytes": 5})),
+        "GET /v1/members/{principal}/quota" => (format!("/v1/members/{other}/quota"), Value::Null),
+        "PUT /v1/members/{principal}/quota" => (format!("/v1/members/{other}/quota"), json!({"box_bytes": 5})),
         "POST /v1/stacks/{stack}/rollback" => (format!("{shop}/rollback"), json!({})),
         "PATCH /v1/stacks/{stack}/config" => (format!("{shop}/config"), json!({"config": {"A": "1"}})),
         "PUT /v1/stacks/{stack}/secrets/{name}" => (format!("{shop}/secrets/KEY"), json!({"value": "v"})),

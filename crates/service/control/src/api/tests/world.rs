@@ -15,6 +15,7 @@ use mu_db::{Kv, MemJournal, MemKv};
 use mu_env::{Env, Timestamp};
 use mu_stack::{Stack, StackId};
 use mu_storage::{MemBlobs, MemUploads, RootKey};
+use mu_telemetry::{Metrics, MetricsParams};
 use serde_json::Value;
 use tower_service::Service as _;
 
@@ -30,6 +31,7 @@ use crate::catalog::{
     VersionNumber,
 };
 use crate::logs::{LogOptions, LogStore};
+use crate::quota::{Measure, MeasureError, Owners, Quota, QuotaDefaults, QuotaParts, Quotas, Stored};
 use crate::region::{Region, RegionBody, RegionCall, RegionError};
 use crate::rollout::Sample;
 use crate::secrets::Secrets;
@@ -38,6 +40,8 @@ use crate::usage::UsageLedger;
 pub(super) const HOST: &str = "mu.example:12081";
 /// The operator of the node's configuration.
 pub(super) const OPERATOR: u8 = 9;
+/// What the node's configuration allows every stack.
+pub(super) const CONCURRENT_MAX: u32 = 64;
 /// A version with this message cannot run.
 pub(super) const BROKEN: &str = "broken";
 
@@ -81,6 +85,16 @@ impl World {
         env.tasks().spawn(writer.run(env.tasks().shutdown().clone()));
         env.tasks().spawn(folder.run(env.tasks().shutdown().clone()));
         let region = Arc::new(StandIn::default());
+        let concurrent = Quota { concurrent_invocations: Some(CONCURRENT_MAX), ..Quota::default() };
+        let quotas = Quotas::open(QuotaParts {
+            env: env.clone(),
+            kv: Arc::clone(&kv),
+            defaults: QuotaDefaults { client: Quota::default(), stack: concurrent },
+            owners: Owners::default(),
+            usage: Arc::clone(&usage),
+            measure: Arc::clone(&region) as _,
+            metrics: Metrics::new(MetricsParams { version: "1", functions_max: 1 }),
+        });
         let uploads = Arc::new(MemUploads::new());
         let control = Arc::new(Control {
             env: env.clone(),
@@ -92,6 +106,7 @@ impl World {
             secrets: Arc::new(Secrets::new(Arc::clone(&kv), &key, env.clone())),
             logs,
             usage,
+            quotas: Arc::new(quotas.await.unwrap()),
             region: Arc::clone(&region) as _,
             turns: Turns::default(),
             settings: ApiSettings { gateway_url: "http://127.0.0.1:12080".to_owned(), request_bytes_max: 1 << 20 },
@@ -274,5 +289,13 @@ impl Region for StandIn {
 
     fn samples(&self, _: &StackId) -> BTreeMap<VersionNumber, Sample> {
         BTreeMap::new()
+    }
+}
+
+/// It stores nothing.
+#[async_trait]
+impl Measure for StandIn {
+    async fn measure(&self, _: &StackId, _: Stored) -> Result<u64, MeasureError> {
+        Ok(0)
     }
 }

@@ -34,10 +34,7 @@ const REQUESTS: [(&str, &str); 20] = [
     ("PUT /v2/fns/{fn}", r#"{"memory": 256}"#),
     ("DELETE /v2/fns/{fn}", ""),
     ("GET /v2/triggers?app_id={app}", ""),
-    (
-        "POST /v2/triggers",
-        r#"{"app_id": "{app}", "fn_id": "{fn}", "name": "new", "type": "http", "source": "/new"}"#,
-    ),
+    ("POST /v2/triggers", r#"{"app_id": "{app}", "fn_id": "{fn}", "name": "new", "type": "http", "source": "/new"}"#),
     ("GET /v2/triggers/{trigger}", ""),
     ("PUT /v2/triggers/{trigger}", r#"{"source": "/other"}"#),
     ("DELETE /v2/triggers/{trigger}", ""),
@@ -100,7 +97,9 @@ async fn a_token_sees_only_its_own_apps() {
     let stacks = TokenStacks::Only([shop].into());
     let scope = TokenScope { stacks, role: Role::Viewer, node: NodeRights::Withheld };
     let token = world.token(OPERATOR, scope).await;
-    for (path, expected) in [("/v2/apps", &["shop"][..]), ("/v2/apps?name=shop", &["shop"]), ("/v2/apps?name=blog", &[])] {
+    for (path, expected) in
+        [("/v2/apps", &["shop"][..]), ("/v2/apps?name=shop", &["shop"]), ("/v2/apps?name=blog", &[])]
+    {
         let apps = world.ask(&token, "GET", path, &Value::Null).await.json();
         let names: Vec<&Value> = apps["items"].as_array().unwrap().iter().map(|item| &item["name"]).collect();
         assert_eq!(names, expected, "{path}");

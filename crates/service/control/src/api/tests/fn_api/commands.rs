@@ -87,7 +87,8 @@ fn agrees(expected: &Value, actual: &Value) -> bool {
             expected.iter().all(|(name, value)| actual.get(name).is_some_and(|actual| agrees(value, actual)))
         }
         (Value::Array(expected), Value::Array(actual)) => {
-            expected.len() == actual.len() && expected.iter().zip(actual).all(|(expected, actual)| agrees(expected, actual))
+            expected.len() == actual.len()
+                && expected.iter().zip(actual).all(|(expected, actual)| agrees(expected, actual))
         }
         (expected, actual) => expected == actual,
     }

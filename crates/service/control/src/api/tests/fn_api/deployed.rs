@@ -62,7 +62,11 @@ async fn one_that_was_made_before_a_deploy_hides_the_function_in_lists() {
         let fns = done(&world, &list, Value::Null).await;
         let ids: Vec<&Value> = fns["items"].as_array().unwrap().iter().map(|item| &item["id"]).collect();
         assert_eq!(ids, [&expected]);
-        assert_eq!(ask(&world, &format!("GET /v2/fns/{shop}.cart"), &Value::Null).await.0, 200, "by its id it is there");
+        assert_eq!(
+            ask(&world, &format!("GET /v2/fns/{shop}.cart"), &Value::Null).await.0,
+            200,
+            "by its id it is there"
+        );
         ask(&world, &format!("DELETE /v2/fns/{made}"), &Value::Null).await;
     }
 }
@@ -90,8 +94,10 @@ async fn functions_are_called() {
 async fn what_cannot_be_called_says_why() {
     let world = World::new().await;
     let shop = deploy(&world, "shop").await;
-    let several = "`misc` has several handlers (`a`, `b`), and a call by Fn's API names none: use `mu invoke` or its routes";
-    let none = "no route of the stack names a handler of `lone`, which a call by Fn's API could be for: use `mu invoke`";
+    let several =
+        "`misc` has several handlers (`a`, `b`), and a call by Fn's API names none: use `mu invoke` or its routes";
+    let none =
+        "no route of the stack names a handler of `lone`, which a call by Fn's API could be for: use `mu invoke`";
     for (request, headers, status, message) in [
         (format!("POST /invoke/{shop}.misc"), &[][..], 501, several),
         (format!("POST /invoke/{shop}.lone"), &[], 501, none),

@@ -31,7 +31,10 @@ async fn lists_come_in_pages_by_name() {
     assert_eq!(pages(&world, "/v2/apps?per_page=3", "name").await, [&["a", "b", "c"][..], &["shop"]]);
     let (x, a) = (made_fn(&world, &shop, "x").await, made_fn(&world, &shop, "a").await);
     let fns = format!("/v2/fns?app_id={shop}");
-    assert_eq!(pages(&world, &format!("{fns}&per_page=2"), "name").await, [&["a", "cart"][..], &["lone", "misc"], &["x"]]);
+    assert_eq!(
+        pages(&world, &format!("{fns}&per_page=2"), "name").await,
+        [&["a", "cart"][..], &["lone", "misc"], &["x"]]
+    );
     assert_eq!(pages(&world, &format!("{fns}&name=cart"), "name").await, [["cart"]]);
     assert_eq!(pages(&world, &format!("{fns}&name=nothing"), "name").await, [[""; 0]]);
     let first = done(&world, &format!("GET {fns}&per_page=1"), Value::Null).await;

@@ -53,8 +53,8 @@ impl Made {
     }
 }
 
-fn annotated(key: &str, value: Value) -> Value {
-    json!({"annotations": {key: value}})
+fn annotated(key: &str, value: impl Into<Value>) -> Value {
+    json!({"annotations": {key: value.into()}})
 }
 
 fn long(chars: usize) -> String {
@@ -67,14 +67,13 @@ fn annotations() -> Vec<(Value, u16, String)> {
     let key_length = "Invalid annotation key length, annotation keys may not be larger than 128 bytes";
     let value_length =
         "Invalid annotation value length, annotation values may not be larger than 512 bytes when serialized as JSON";
-    let count =
-        "Invalid annotation change, new key(s) exceed maximum permitted number of annotations keys (100)";
+    let count = "Invalid annotation change, new key(s) exceed maximum permitted number of annotations keys (100)";
     [
-        (annotated("", json!(1)), KEY),
-        (annotated("a b", json!(1)), KEY),
-        (annotated("é", json!(1)), KEY),
-        (annotated(&long(129), json!(1)), key_length),
-        (annotated("k", json!(long(511))), value_length),
+        (annotated("", 1), KEY),
+        (annotated("a b", 1), KEY),
+        (annotated("é", 1), KEY),
+        (annotated(&long(129), 1), key_length),
+        (annotated("k", long(511)), value_length),
         (json!({ "annotations": many }), count),
     ]
     .map(|(change, message)| (change, 400, message.to_owned()))
@@ -85,16 +84,16 @@ fn annotations() -> Vec<(Value, u16, String)> {
 async fn apps() {
     let made = Made::new().await;
     let good = json!({"name": "new"});
-    let syslog = |scheme: &str, why: &str| (json!({"syslog_url": format!("{scheme}://a")}), scheme.to_owned(), why.to_owned());
-    let ours = "this node keeps the logs itself and sends them nowhere: leave syslog_url out, and read them with `mu logs`";
+    let syslog =
+        |scheme: &str, why: &str| (json!({"syslog_url": format!("{scheme}://a")}), scheme.to_owned(), why.to_owned());
+    let ours =
+        "this node keeps the logs itself and sends them nowhere: leave syslog_url out, and read them with `mu logs`";
     let theirs = "invalid scheme, only [tcp, udp, unix, unixgram, tcp+tls] are supported";
     let unlike = "Fn takes letters of every script, but an app is a stack here, which has A-Z a-z 0-9 _ - in its name";
     let like_an_id = format!("s_{}", "1".repeat(32));
     let mut creations = annotations();
-    creations.extend([
-        (annotated("k", json!("")), 400, VALUE.to_owned()),
-        (annotated("k", Value::Null), 400, VALUE.to_owned()),
-    ]);
+    creations
+        .extend([(annotated("k", ""), 400, VALUE.to_owned()), (annotated("k", Value::Null), 400, VALUE.to_owned())]);
     for (change, status, message) in [
         (json!({"id": "x"}), 400, "App ID cannot be supplied on create".to_owned()),
         (json!({"name": null}), 400, "Missing Name".into()),
@@ -144,7 +143,7 @@ async fn fns() {
     let made = Made::new().await;
     let good = json!({"name": "new", "app_id": "{app}", "image": "me/x:1"});
     let mut creations = annotations();
-    creations.push((annotated("k", json!("")), 400, VALUE.to_owned()));
+    creations.push((annotated("k", ""), 400, VALUE.to_owned()));
     for (change, status, message) in [
         (json!({"id": "x"}), 400, "ID cannot be provided for Fn creation"),
         (json!({"app_id": null}), 400, "Missing AppID on Fn"),
@@ -197,7 +196,7 @@ async fn triggers() {
     let made = Made::new().await;
     let good = json!({"name": "new", "app_id": "{app}", "fn_id": "{fn}", "type": "http", "source": "/new"});
     let mut creations = annotations();
-    creations.push((annotated("k", json!("")), 400, VALUE.to_owned()));
+    creations.push((annotated("k", ""), 400, VALUE.to_owned()));
     let now = "2023-11-14T22:13:20.000Z";
     for (change, status, message) in [
         (json!({"id": "x"}), 400, "ID cannot be provided for Trigger creation"),
@@ -253,7 +252,11 @@ async fn bodies() {
     for path in ["/v2/apps", "/v2/fns", "/v2/triggers"] {
         for body in ["", "x", "[]", "{\"name\": 1}"] {
             let answer = world.send(&BOSS, "POST", path, &[("content-type", "application/json")], body.into()).await;
-            assert_eq!((answer.status.as_u16(), answer.json()), (400, json!({"message": "Invalid JSON"})), "{path} {body}");
+            assert_eq!(
+                (answer.status.as_u16(), answer.json()),
+                (400, json!({"message": "Invalid JSON"})),
+                "{path} {body}"
+            );
         }
         let answer = world.send(&BOSS, "POST", path, &[("content-type", "text/plain")], "{}".into()).await;
         let expected = json!({"message": "Content Type not supported"});
