@@ -12,6 +12,7 @@ use crate::failure::{Cause, Failure};
 use crate::output::{Output, OutputArgs};
 
 /// What is answered beside the limits that were set: those that apply.
+const SET: &str = "set";
 const EFFECTIVE: &str = "effective";
 
 /// Show or set how much a stack, or a client with all of its stacks, may use
@@ -97,7 +98,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
                 return Err(Failure::new(Cause::Failed, "no limit is given").hint("`mu quota set --help` shows them"));
             }
             let (client, at) = of.connect()?;
-            let order = changed(client.get(at.as_str())?, &changes);
+            let order = changed(&client.get(at.as_str())?, &changes);
             print(&client.ask(&Call::order(Method::PUT, at, &order))?, *output)
         }
     }
@@ -130,9 +131,8 @@ impl Limits {
 }
 
 /// The quota with some of its limits changed: the node takes all of them at once.
-fn changed(quota: Value, changes: &[(&str, Limit)]) -> Value {
-    let mut quota = if let Value::Object(quota) = quota { quota } else { Map::new() };
-    quota.remove(EFFECTIVE);
+fn changed(quota: &Value, changes: &[(&str, Limit)]) -> Value {
+    let mut quota = quota[SET].as_object().cloned().unwrap_or_default();
     for (name, limit) in changes {
         let limit = match limit {
             Limit::None => Value::Null,
@@ -152,7 +152,7 @@ fn print(quota: &Value, output: OutputArgs) -> Result<(), Failure> {
 
 fn rows(quota: &Value) -> Vec<Value> {
     let shown = |limit: &Value, nothing: &str| if limit.is_null() { nothing.to_owned() } else { limit.to_string() };
-    let limits = quota.as_object().into_iter().flatten().filter(|(name, _)| *name != EFFECTIVE);
+    let limits = quota[SET].as_object().into_iter().flatten();
     let row = |(name, limit): (&String, &Value)| {
         json!([name, shown(limit, "none"), shown(&quota[EFFECTIVE][name], "unlimited")])
     };
@@ -194,17 +194,15 @@ mod tests {
 
     #[test]
     fn what_is_not_given_stays() {
-        let before = json!({"table_bytes": 5, "box_bytes": 6, "of_later": 7, "effective": {"table_bytes": 5}});
-        let after = changed(before, &[("table_bytes", Limit::None), ("invocations_per_second", Limit::AtMost(3))]);
+        let before = json!({"set": {"table_bytes": 5, "box_bytes": 6, "of_later": 7}, "effective": {"table_bytes": 5}});
+        let after = changed(&before, &[("table_bytes", Limit::None), ("invocations_per_second", Limit::AtMost(3))]);
         assert_eq!(after, json!({"table_bytes": null, "box_bytes": 6, "of_later": 7, "invocations_per_second": 3}));
     }
 
     #[test]
     fn what_was_set_stands_beside_what_applies() {
         let quota = json!({
-            "box_bytes": null,
-            "invocations_per_second": null,
-            "table_bytes": 5,
+            "set": {"box_bytes": null, "invocations_per_second": null, "table_bytes": 5},
             "effective": {"box_bytes": 6, "invocations_per_second": null, "table_bytes": 5},
         });
         let expected = [

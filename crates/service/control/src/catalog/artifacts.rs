@@ -67,12 +67,18 @@ pub enum ArtifactError {
         hash: ArtifactHash,
     },
     /// An artifact is too large.
-    #[error("at most {limit_bytes} bytes are taken here, as the size of the artifact was told or as the node allows; this one has {}", Size(*.bytes))]
+    #[error("an artifact has at most {limit_bytes} bytes, this one has {}", Size(*.bytes))]
     TooLarge {
         /// How many it has, if that is known.
         bytes: Option<u64>,
         /// The limit.
         limit_bytes: u64,
+    },
+    /// More bytes came than the upload was begun for.
+    #[error("the upload was begun for {said_bytes} bytes, and more came: begin it anew with the right size")]
+    MoreThanSaid {
+        /// How many it was begun for.
+        said_bytes: u64,
     },
     /// A question about too many artifacts.
     #[error("ask about at most {ASKED_ARTIFACTS_MAX} artifacts at once, not {count}")]

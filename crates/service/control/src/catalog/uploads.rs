@@ -182,6 +182,7 @@ impl Artifacts {
         match end {
             Ok(()) => Ok(length),
             Err(Some(reason)) => Err(ArtifactError::Interrupted { length, reason }),
+            Err(None) if limit_bytes < self.bytes_max => Err(ArtifactError::MoreThanSaid { said_bytes: limit_bytes }),
             Err(None) => Err(ArtifactError::TooLarge { bytes: None, limit_bytes }),
         }
     }

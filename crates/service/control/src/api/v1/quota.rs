@@ -60,7 +60,6 @@ struct ClientQuota {
 #[derive(Debug, Serialize, ToSchema)]
 struct StackQuotaView {
     /// What was set.
-    #[serde(flatten)]
     set: StackQuota,
     /// What applies, with the defaults of the node's configuration; null is unlimited.
     effective: StackQuota,
@@ -70,7 +69,6 @@ struct StackQuotaView {
 #[derive(Debug, Serialize, ToSchema)]
 struct ClientQuotaView {
     /// What was set.
-    #[serde(flatten)]
     set: ClientQuota,
     /// What applies, with the defaults of the node's configuration; null is unlimited.
     effective: ClientQuota,

@@ -77,7 +77,7 @@ async fn sizes_are_bounded() {
     world.artifacts = world.artifacts.with_bytes_max(10);
     let hash = ArtifactHash::of(b"");
     let refused = world.artifacts.create_upload(OWNER, hash, Some(11)).await.unwrap_err();
-    assert_eq!(refused.to_string(), "at most 10 bytes are taken here, as the size of the artifact was told or as the node allows; this one has 11");
+    assert_eq!(refused.to_string(), "an artifact has at most 10 bytes, this one has 11");
     for (size, limit) in [(None, 10), (Some(3), 3)] {
         let upload = world.artifacts.create_upload(OWNER, hash, size).await.unwrap();
         let refused = world.artifacts.append(OWNER, upload.id, 0, pieces(&[b"ab", b"123456789"])).await.unwrap_err();
