@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use mu_stack::limits::NAME_BYTES_MAX;
 use mu_stack::{StackId, StackName};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use crate::access::Action;
 use crate::api::Control;
 use crate::api::error::ApiError;
 use crate::api::front::Caller;
-use crate::api::input::{Done, Output, Params};
+use crate::api::input::{At, Done, Output, Params};
 use crate::api::v1::{config, stacks};
 use crate::catalog::fns::Shape;
 use crate::catalog::{
@@ -111,7 +111,7 @@ pub(super) async fn create(
 pub(super) async fn show(
     State(control): State<Arc<Control>>,
     caller: Caller,
-    Path(id): Path<String>,
+    At(id): At<String>,
 ) -> Result<Output<AppView>, ApiError> {
     Ok(Output(AppView::of(&app(&control, &caller, &id, Action::ReadStack).await?)))
 }
@@ -120,7 +120,7 @@ pub(super) async fn show(
 pub(super) async fn change(
     State(control): State<Arc<Control>>,
     caller: Caller,
-    Path(id): Path<String>,
+    At(id): At<String>,
     Body(input): Body<AppInput>,
 ) -> Result<Output<AppView>, ApiError> {
     let record = app(&control, &caller, &id, Action::SetConfig).await?;
@@ -151,7 +151,7 @@ pub(super) async fn change(
 pub(super) async fn delete(
     State(control): State<Arc<Control>>,
     caller: Caller,
-    Path(id): Path<String>,
+    At(id): At<String>,
 ) -> Result<Done, ApiError> {
     let record = app(&control, &caller, &id, Action::DeleteStack).await?;
     caller.to(record.name.as_str());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use mu_stack::limits::NAME_BYTES_MAX;
 use mu_stack::{Function, FunctionName, NameError, Runtime, StackId};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use crate::access::Action;
 use crate::api::Control;
 use crate::api::error::ApiError;
 use crate::api::front::Caller;
-use crate::api::input::{Done, Output, Params};
+use crate::api::input::{At, Done, Output, Params};
 use crate::api::v1::stacks;
 use crate::catalog::fns::{FnError, FnPatch, FnRecord, FnRef, NewFn, ObjectId, Shape};
 use crate::catalog::{Annotations, StackRecord, StoredVersion};
@@ -151,7 +151,7 @@ pub(super) async fn create(
 pub(super) async fn show(
     State(control): State<Arc<Control>>,
     caller: Caller,
-    Path(id): Path<String>,
+    At(id): At<String>,
 ) -> Result<Output<FnView>, ApiError> {
     let base = base_url(&caller);
     Ok(Output(match find(&control, &caller, &id, Action::ReadStack).await? {
@@ -164,7 +164,7 @@ pub(super) async fn show(
 pub(super) async fn change(
     State(control): State<Arc<Control>>,
     caller: Caller,
-    Path(id): Path<String>,
+    At(id): At<String>,
     Body(input): Body<FnInput>,
 ) -> Result<Output<FnView>, ApiError> {
     let old = made(find(&control, &caller, &id, Action::ChangeFns).await?)?;
@@ -196,7 +196,7 @@ pub(super) async fn change(
 pub(super) async fn delete(
     State(control): State<Arc<Control>>,
     caller: Caller,
-    Path(id): Path<String>,
+    At(id): At<String>,
 ) -> Result<Done, ApiError> {
     let record = made(find(&control, &caller, &id, Action::ChangeFns).await?)?;
     caller.to(record.name.as_str());

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{HeaderName, StatusCode};
 use mu_stack::{Function, HandlerName, HandlerRef, Route};
@@ -20,6 +20,7 @@ use crate::access::Action;
 use crate::api::Control;
 use crate::api::error::{ApiError, Kind};
 use crate::api::front::Caller;
+use crate::api::input::At;
 use crate::api::v1::invoke::{METHODS, is_of_the_api};
 use crate::catalog::StoredVersion;
 use crate::catalog::fns::{FnError, FnRecord};
@@ -33,7 +34,7 @@ const INVOCATION_ID: HeaderName = HeaderName::from_static("x-mu-invocation-id");
 pub(super) async fn invoke(
     State(control): State<Arc<Control>>,
     caller: Caller,
-    Path(id): Path<String>,
+    At(id): At<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let found = find(&control, &caller, &id, Action::InvokeFunction).await?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use super::annotations::{self, HTTP_ENDPOINT};
@@ -14,7 +14,7 @@ use crate::access::Action;
 use crate::api::Control;
 use crate::api::error::ApiError;
 use crate::api::front::Caller;
-use crate::api::input::{Done, Output, Params};
+use crate::api::input::{At, Done, Output, Params};
 use crate::catalog::fns::{
     FnError, FnRef, InvalidSource, InvalidTriggerName, NewTrigger, TriggerEntry, TriggerPatch, TriggerRecord,
 };
@@ -133,7 +133,7 @@ pub(super) async fn create(
 pub(super) async fn show(
     State(control): State<Arc<Control>>,
     caller: Caller,
-    Path(id): Path<String>,
+    At(id): At<String>,
 ) -> Result<Output<TriggerView>, ApiError> {
     let (record, app) = find(&control, &caller, &id, Action::ReadStack).await?;
     Ok(Output(TriggerView::of(&record, &app, &base_url(&caller))))
@@ -143,7 +143,7 @@ pub(super) async fn show(
 pub(super) async fn change(
     State(control): State<Arc<Control>>,
     caller: Caller,
-    Path(id): Path<String>,
+    At(id): At<String>,
     Body(input): Body<TriggerInput>,
 ) -> Result<Output<TriggerView>, ApiError> {
     let (old, app) = find(&control, &caller, &id, Action::ChangeFns).await?;
@@ -171,7 +171,7 @@ pub(super) async fn change(
 pub(super) async fn delete(
     State(control): State<Arc<Control>>,
     caller: Caller,
-    Path(id): Path<String>,
+    At(id): At<String>,
 ) -> Result<Done, ApiError> {
     let (record, _) = find(&control, &caller, &id, Action::ChangeFns).await?;
     caller.to(record.name.as_str());

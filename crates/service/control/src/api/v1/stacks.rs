@@ -18,8 +18,8 @@ use crate::api::front::Caller;
 use crate::api::input::{At, Created, Input, Output, Params};
 use crate::api::page::{Page, PageQuery};
 use crate::catalog::{
-    CatalogError, DataFate, EntryState, NewStack, RoutingRecord, StackEntry, StackListParams, StackRecord, StackState, StoredVersion,
-    VersionNumber,
+    CatalogError, DataFate, EntryState, NewStack, RoutingRecord, StackEntry, StackListParams, StackRecord, StackState,
+    StoredVersion, VersionNumber,
 };
 
 /// Grants that are looked at for the list of one client.

@@ -265,6 +265,18 @@ async fn bodies() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn paths_and_queries() {
+    let world = World::new().await;
+    for path in ["/v2/apps/%ff", "/v2/fns/%ff", "/invoke/%ff", "/t/%ff", "/t/shop%ff/a", "/v2/apps?name=a&name=b"] {
+        let method = if path.starts_with("/invoke") { "POST" } else { "GET" };
+        let answer = world.send(&BOSS, method, path, &[], bytes::Bytes::new()).await;
+        let error = answer.json();
+        assert_eq!(answer.status, 400, "{path}: {error}");
+        assert!(error["message"].is_string() && error.as_object().unwrap().len() == 1, "{path}: {error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn empty_annotations_remove_and_those_that_are_ours_are_passed_over() {
     let made = Made::new().await;
     let put = format!("PUT /v2/fns/{}", made.of);
