@@ -2,17 +2,17 @@
 
 mod artifacts;
 mod audit;
-mod config;
+pub(super) mod config;
 mod domains;
 mod grants;
-mod invoke;
+pub(super) mod invoke;
 mod logs;
 mod members;
 mod node;
 mod quota;
 mod routing;
 mod secrets;
-mod stacks;
+pub(super) mod stacks;
 mod tokens;
 mod usage;
 mod versions;
