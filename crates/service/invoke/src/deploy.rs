@@ -194,7 +194,7 @@ fn environment(function: &Function, secrets: &Secrets) -> Result<Env, DeployErro
         let (function, secret) = (function.name.clone(), secret.clone());
         match secrets.value(&secret) {
             Some(value) => {
-                env.set(secret.as_str(), value).map_err(|source| DeployError::Secret { function, source })?
+                env.set(secret.as_str(), value).map_err(|source| DeployError::Secret { function, source })?;
             }
             None => return Err(DeployError::NoSecret { function, secret }),
         }

@@ -8,6 +8,7 @@ use mu_env::Env;
 
 /// What says who asks.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a process has one or two")]
 pub(crate) enum Credentials {
     /// Nothing: what everybody may know.
     None,

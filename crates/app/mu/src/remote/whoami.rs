@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return print(arguments.output, &shown);
     }
     let target = Target::choose(context, &around, &contexts)?;
-    shown["context"] = json!(target.context.as_ref().map(|name| name.as_str()));
+    shown["context"] = json!(target.context.as_ref().map(ToString::to_string));
     shown["url"] = json!(target.address.to_string());
     // What is known here is told in any case.
     let me = target.client(&home)?.get("/v1/me");

@@ -25,7 +25,7 @@ use crate::settings::{ApiSettings, Settings};
 const CONNECTIONS_MAX: usize = 1_024;
 /// The time in which a request's head must arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-const HEADER_BYTES_MAX: usize = 64 << 10;
+const HEADER_BYTES_MAX: u32 = 64 << 10;
 /// Between two attempts to accept, when the system refuses for a while.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -109,8 +109,12 @@ async fn serve_client(
         router.clone().call(request)
     });
     let mut protocols = auto::Builder::new(TokioExecutor::new());
-    protocols.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEADER_BYTES_MAX);
-    protocols.http2().timer(TokioTimer::new()).max_header_list_size(HEADER_BYTES_MAX as u32);
+    protocols
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEADER_BYTES_MAX as usize);
+    protocols.http2().timer(TokioTimer::new()).max_header_list_size(HEADER_BYTES_MAX);
     let connection = protocols.serve_connection(TokioIo::new(stream), service).into_owned();
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a client of the management API ended early");

@@ -27,7 +27,7 @@ impl Authenticator for AccessAuthenticator {
         let head = RequestHead::from(request);
         match requirement {
             Auth::None => Ok(Identity { subject: "anonymous".to_owned(), claims: Map::new() }),
-            Auth::Token => self.invoker_of(stack, &head).await.map_err(refusal),
+            Auth::Token => self.invoker_of(stack, &head).await.map_err(|error| refusal(&error)),
             Auth::Jwt(jwt) => self.user_as(jwt, &head).await,
         }
     }
@@ -43,7 +43,7 @@ impl AccessAuthenticator {
 
     /// A user of an issuer, with the claims that the route asks for.
     async fn user_as(&self, required: &JwtAuth, head: &RequestHead<'_>) -> Result<Identity, AuthRefusal> {
-        let user = self.0.user_of(head, required.audience.as_deref()).await.map_err(refusal)?;
+        let user = self.0.user_of(head, required.audience.as_deref()).await.map_err(|error| refusal(&error))?;
         if user.issuer.as_str() != required.issuer.as_str() {
             let message = format!("a token of the issuer `{}` is asked for, not of `{}`", required.issuer, user.issuer);
             return Err(AuthRefusal::Denied { message });
@@ -54,7 +54,7 @@ impl AccessAuthenticator {
     }
 }
 
-fn refusal(error: AccessError) -> AuthRefusal {
+fn refusal(error: &AccessError) -> AuthRefusal {
     let message = error.to_string();
     match error.kind() {
         AccessErrorKind::Unauthenticated | AccessErrorKind::Invalid => AuthRefusal::Unauthenticated { message },

@@ -14,11 +14,13 @@ use crate::receipt_metrics::record_receipt;
 /// Functions whose metrics are kept at hand; when there are more, they are looked up anew.
 const FUNCTIONS_MAX: usize = 10_000;
 
+type Functions = HashMap<(StackId, Arc<str>), Arc<FunctionMetrics>>;
+
 /// The [`ReceiptSink`] of a server.
 pub(super) struct Receipts {
     usage: Arc<UsageLedger>,
     metrics: Metrics,
-    functions: Mutex<HashMap<(StackId, Arc<str>), Arc<FunctionMetrics>>>,
+    functions: Mutex<Functions>,
 }
 
 impl Receipts {

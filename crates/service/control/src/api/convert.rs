@@ -70,7 +70,7 @@ impl From<ArtifactError> for ApiError {
             E::Offset { length } => Self::conflict(message).code("wrong_offset").detail("offset", length),
             E::UnknownUpload { .. } | E::UnknownArtifact { .. } => Self::not_found(message),
             E::TooLarge { limit_bytes, .. } => Self::new(Kind::TooLarge, message).detail("limit_bytes", limit_bytes),
-            E::TooManyUploads { .. } => Self::new(Kind::Exhausted, message).code("too_many_uploads"),
+            E::TooManyUploads => Self::new(Kind::Exhausted, message).code("too_many_uploads"),
             E::OtherHash { .. } => Self::invalid(message).code("hash_mismatch"),
             E::Contended { .. } | E::Incomplete { .. } => Self::conflict(message),
             E::MoreThanSaid { .. } | E::TooMany { .. } | E::Principal { .. } | E::Interrupted { .. } => {

@@ -219,9 +219,9 @@ mod failing {
 
         async fn commit(&self, batch: Batch) -> Result<Outcome, KvError> {
             let number = self.1.fetch_add(1, Ordering::Relaxed);
-            if number % 6 != 0 {
+            if !number.is_multiple_of(6) {
                 let outcome = self.0.commit(batch).await;
-                if number % 3 != 0 {
+                if !number.is_multiple_of(3) {
                     return outcome;
                 }
             }

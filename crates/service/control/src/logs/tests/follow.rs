@@ -62,6 +62,7 @@ async fn take(follow: &mut Follow, lines: usize) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn no_line_is_lost_or_doubled_between_history_and_live() {
     const LINES: u64 = 600;
+    let lines = usize::try_from(LINES).unwrap();
     for seed in 0..20 {
         let env = Env::simulated(seed, START);
         let world = World::start(Arc::new(Slow(MemKv::new(), env.clone())), LogOptions::default()).await;
@@ -74,13 +75,13 @@ async fn no_line_is_lost_or_doubled_between_history_and_live() {
                 followers.spawn(async move {
                     let history = History::Since(START);
                     let mut follow = store.follow(STACK, LogFilter::default(), history).await.unwrap();
-                    take(&mut follow, LINES as usize).await
+                    take(&mut follow, lines).await
                 });
                 let store = Arc::clone(&world.store);
                 followers.spawn(async move {
                     let filter = LogFilter { function: Some("b".into()), ..LogFilter::default() };
                     let mut follow = store.follow(STACK, filter, History::Newest(1_000)).await.unwrap();
-                    take(&mut follow, LINES as usize / 3).await
+                    take(&mut follow, lines / 3).await
                 });
             }
             tokio::time::sleep(Duration::from_micros(env.random().next_u64() % 3_000)).await;
