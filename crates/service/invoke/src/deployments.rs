@@ -66,6 +66,19 @@ pub struct Dormant {
     pub name: Arc<str>,
 }
 
+/// A stack of the node, as it is at the moment.
+#[derive(Clone, Debug)]
+pub struct KnownStack {
+    /// Its id.
+    pub id: StackId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// What it has used on this node since the node started, over all of its versions.
+    pub meter: Arc<Meter>,
+    /// The versions that are served; none when it is dormant.
+    pub versions: Vec<Weighted>,
+}
+
 impl Deployments {
     pub(crate) fn new(random: Random, receipts: Arc<dyn ReceiptSink>) -> Self {
         Self {
@@ -120,6 +133,12 @@ impl Deployments {
         all
     }
 
+    /// All stacks, dormant ones included, in no order.
+    #[must_use]
+    pub fn stacks(&self) -> Vec<KnownStack> {
+        self.by_id.values().iter().map(|entry| entry.known()).collect()
+    }
+
     /// How many stacks there are, dormant ones included.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -166,7 +185,8 @@ impl Deployments {
             if self.by_id.with(&id, |_| ()).is_some() || !seen.insert(id) {
                 continue;
             }
-            let entry = Arc::new(Entry::new(id, changes.meter(id, &self.receipts), Serving::nothing(Arc::clone(&name))));
+            let entry =
+                Arc::new(Entry::new(id, changes.meter(id, &self.receipts), Serving::nothing(Arc::clone(&name))));
             by_id.push((id, Some(Arc::clone(&entry))));
             by_text.push((id.to_string().into(), Some(Arc::clone(&entry))));
             by_name.entry(name).or_default().push(entry);

@@ -1,7 +1,7 @@
 //! What becomes of receipts: usage is counted, metrics are told.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mu_control::usage::{Counts, UsageEntry, UsageLedger};
 use mu_invoke::{Receipt, ReceiptSink, Verdict};
@@ -18,16 +18,24 @@ const FUNCTIONS_MAX: usize = 10_000;
 pub(super) struct Receipts {
     usage: Arc<UsageLedger>,
     metrics: Metrics,
-    functions: Mutex<HashMap<(StackId, Arc<str>), Arc<FunctionMetrics>>>,
+    functions: Mutex<HashMap<FunctionKey, Arc<FunctionMetrics>>>,
 }
+
+/// A stack, and the name of a function of it.
+type FunctionKey = (StackId, Arc<str>);
 
 impl Receipts {
     pub(super) fn new(usage: Arc<UsageLedger>, metrics: Metrics) -> Self {
         Self { usage, metrics, functions: Mutex::default() }
     }
 
+    /// Lets go of the metrics of all other stacks, whose lines end with that.
+    pub(super) fn keep_only(&self, stacks: &HashSet<StackId>) {
+        self.functions().retain(|(stack, _), _| stacks.contains(stack));
+    }
+
     fn function(&self, receipt: &Receipt) -> Arc<FunctionMetrics> {
-        let mut functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut functions = self.functions();
         let key = (receipt.stack_id, Arc::clone(&receipt.function));
         if let Some(known) = functions.get(&key) {
             return Arc::clone(known);
@@ -43,6 +51,10 @@ impl Receipts {
         let function = Arc::new(self.metrics.function(&params));
         functions.insert(key, Arc::clone(&function));
         function
+    }
+
+    fn functions(&self) -> MutexGuard<'_, HashMap<FunctionKey, Arc<FunctionMetrics>>> {
+        self.functions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
