@@ -76,3 +76,50 @@ impl ReceiptSink for Receipts {
         self.usage.record(&UsageEntry { stack, function: None, counts });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::StatusCode;
+    use mu_db::{Kv, MemJournal, MemKv};
+    use mu_env::{Env, Timestamp};
+    use mu_invoke::Cause;
+    use mu_telemetry::{MetricsParams, Readings};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_lines_of_a_stack_end_with_it() {
+        let env = Env::simulated(1, Timestamp::from_micros(0));
+        let kv: Arc<dyn Kv> = Arc::new(MemKv::new());
+        let (usage, _) = UsageLedger::open(Arc::new(MemJournal::new([3; 16])), kv, env.clone()).await.unwrap();
+        let metrics = Metrics::new(MetricsParams { version: "1", functions_max: 10 });
+        let receipts = Receipts::new(usage, metrics.clone());
+        let stacks = [StackId::new([1; 32]), StackId::new([2; 32])];
+        for stack_id in stacks {
+            receipts.accept(Receipt {
+                invocation: env.new_invocation_id(),
+                stack_id,
+                stack: "shop".into(),
+                version: 1,
+                function: "till".into(),
+                handler: "pay".into(),
+                cause: Cause::CommandLine,
+                started: env.now(),
+                waited: Duration::ZERO,
+                duration: Duration::ZERO,
+                verdict: Verdict::Answered(StatusCode::OK),
+                usage: Usage::default(),
+                memory_bytes_max: 0,
+            });
+        }
+        let are_told = || {
+            let text = metrics.encode(Readings::default());
+            stacks.map(|stack| text.contains(&format!("stack_id=\"{stack}\"")))
+        };
+        assert_eq!(are_told(), [true, true]);
+        receipts.keep_only(&HashSet::from([stacks[1]]));
+        assert_eq!(are_told(), [false, true]);
+    }
+}

@@ -107,9 +107,10 @@ impl Limit {
             Self::GatewayWebSockets => ("gateway.websockets_max", "a WebSocket was refused (503)"),
             Self::FunctionsQueue => ("functions.queue_max", "a call was refused, because too many wait (503)"),
             Self::FunctionsRequestBytes => ("functions.request_bytes_max", "a request's body was too large (413)"),
-            Self::FunctionsResponseBytes => {
-                ("functions.response_bytes_max", "a function's response, or a message of it, was too large (502)")
-            }
+            Self::FunctionsResponseBytes => (
+                "functions.response_bytes_max",
+                "a function's response, or a message of it to the node, was too large (502)",
+            ),
             Self::FunctionsLogBytes => ("functions.log_bytes_max", "the log of an invocation was cut"),
             Self::FunctionTimeout => ("function.timeout", "an invocation took too long (504)"),
             Self::FunctionMaxInstructions => ("function.max_instructions", "an invocation executed too much (504)"),

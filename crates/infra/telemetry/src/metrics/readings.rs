@@ -58,7 +58,6 @@ pub struct InFlight {
 impl Readings {
     /// Leaves the traffic of at most so many stacks, of those that have the most, in the order of their names.
     pub(super) fn keep_traffic(&mut self, stacks_max: usize) {
-        self.traffic.retain(|traffic| traffic.requests > 0 || traffic.bytes > 0);
         self.traffic.sort_by_key(|traffic| std::cmp::Reverse(traffic.bytes));
         self.traffic.truncate(stacks_max);
         self.traffic.sort_by(|a, b| (&a.stack, &a.stack_id).cmp(&(&b.stack, &b.stack_id)));

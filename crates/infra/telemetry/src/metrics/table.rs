@@ -87,7 +87,7 @@ pub(super) const GATEWAY_TRAFFIC: Family = Family {
     kind: MetricType::Counter,
     unit: Some(Unit::Bytes),
     labels: STACK,
-    help: "Bytes of those requests and their answers, with paths and headers, and of WebSocket messages.",
+    help: "Bytes of such requests and their answers, paths and headers included, and of WebSocket messages.",
 };
 pub(super) const LIMIT_HITS: Family = Family {
     name: "mu_limit_hits",
@@ -110,7 +110,7 @@ pub(super) const STACKS_LOADED: Family = Family {
     kind: MetricType::Gauge,
     unit: None,
     labels: &[],
-    help: "Those of them that are loaded, because something has asked for them.",
+    help: "Stacks that are loaded; the others are when something asks for them.",
 };
 pub(super) const WEBSOCKETS: Family = Family {
     name: "mu_websockets",
