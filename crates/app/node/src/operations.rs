@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use mu_env::Shutdown;
-use mu_telemetry::Metrics;
+use mu_telemetry::{Metrics, Readings};
 use tokio::net::TcpListener;
 
 use crate::settings::Secret;
@@ -29,6 +29,8 @@ pub use probe::Probe;
 pub struct OperationsParts {
     /// The metrics of the node.
     pub metrics: Metrics,
+    /// Looks at what is not counted as it happens, whenever metrics are read. May block.
+    pub readings: Arc<dyn Fn() -> Readings + Send + Sync>,
     /// What must pass before the node counts as ready.
     pub probes: Vec<Probe>,
     /// What readers of metrics must present, if anything.

@@ -7,6 +7,7 @@ mod gate;
 mod housekeeping;
 mod jwks;
 mod prover;
+mod readings;
 mod receipts;
 mod region;
 mod rollouts;
@@ -45,6 +46,7 @@ use self::api::ApiListener;
 use self::authenticator::AccessAuthenticator;
 use self::gate::{DataSize, QuotaGate};
 use self::jwks::FetchedKeys;
+use self::readings::Gauges;
 use self::receipts::Receipts;
 use self::region::{Loader, NodeRegion};
 use crate::error::StartError;
@@ -105,18 +107,19 @@ impl Server {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let shared: Arc<dyn Kv> = Arc::clone(&kv) as _;
 
+        let metrics = Metrics::new(MetricsParams {
+            version: env!("CARGO_PKG_VERSION"),
+            functions_max: settings.metrics.functions_max,
+        });
         let options = LogOptions {
             age_max: settings.logs.retention,
             stack_bytes_max: settings.logs.bytes_per_stack,
+            metrics: Some(metrics.clone()),
             ..LogOptions::default()
         };
         let (logs, log_writer) = LogStore::open(Arc::clone(&logs_kv) as _, env.clone(), options).await?;
         let journal = FileJournal::open(&data("usage"), &JournalOptions::default(), env.random())?;
         let (usage, folder) = UsageLedger::open(Arc::new(journal), Arc::clone(&shared), env.clone()).await?;
-        let metrics = Metrics::new(MetricsParams {
-            version: env!("CARGO_PKG_VERSION"),
-            functions_max: settings.metrics.functions_max,
-        });
 
         let catalog = Catalog::new(Arc::clone(&shared), env.clone());
         let artifacts = Artifacts::new(
@@ -147,13 +150,14 @@ impl Server {
         };
         let http = HttpClient::new(settings.egress);
         let engine = WasmEngine::start(env.clone(), &settings.wasm, http.clone())?;
+        let receipts = Arc::new(Receipts::new(Arc::clone(&usage), metrics.clone()));
         let invoker = Arc::new(Invoker::new(Parts {
             env: env.clone(),
             engine: Arc::new(engine),
             db: Arc::clone(&db),
             boxes: Arc::clone(&boxes),
             logs: Arc::clone(&logs) as _,
-            receipts: Arc::new(Receipts::new(Arc::clone(&usage), metrics.clone())),
+            receipts: Arc::clone(&receipts) as _,
             ports: Ports { wake: Arc::new(loader.clone()), gatekeeper: Arc::new(QuotaGate(Arc::clone(&quotas))) },
             config: settings.functions,
         }));
@@ -167,11 +171,14 @@ impl Server {
         let gateway = tls::of_gateway(gateway, &settings.gateway)?;
         let listener = ApiListener::bind(&settings, env.clone())?;
         let addresses = (gateway.address(), gateway.tls_address(), listener.address());
+        let gauges =
+            Gauges { invoker: Arc::clone(&invoker), receipts, logs: Arc::clone(&logs), usage: Arc::clone(&usage) };
         let probe_kv = Arc::clone(&kv);
         let operations = Operations::bind(
             settings.metrics.address,
             OperationsParts {
                 metrics: metrics.clone(),
+                readings: Arc::new(move || gauges.read()),
                 probes: vec![Probe::new("database", PROBE_TIMEOUT, move || {
                     let kv = Arc::clone(&probe_kv);
                     async move { kv.get(b"\0").await.map(drop).map_err(|error| error.to_string()) }
@@ -190,7 +197,8 @@ impl Server {
 
         let access = access(&settings, &shared, &env, http, addresses.api)?;
         let authenticator = Arc::new(AccessAuthenticator(access.clone()));
-        let gateway = gateway.with_ports(GatewayPorts { hosts, authenticator });
+        let counted = Some(metrics.clone());
+        let gateway = gateway.with_ports(GatewayPorts { hosts, authenticator, metrics: counted });
         let bootstrap = write_bootstrap(&access, &data(BOOTSTRAP_FILE)).await?;
         let region = NodeRegion::new(env.clone(), loader, Arc::clone(&invoker), db, boxes);
         let control = Arc::new(Control {
@@ -207,6 +215,7 @@ impl Server {
             quotas: Arc::clone(&quotas),
             region: Arc::new(region),
             turns: control_api::Turns::default(),
+            metrics,
             settings: control_api::ApiSettings {
                 gateway_url: match &settings.gateway.public_url {
                     Some(url) => url.to_string(),

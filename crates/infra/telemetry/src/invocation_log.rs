@@ -51,6 +51,7 @@ impl InvocationLog {
         } else if !self.is_cut.swap(true, Ordering::Relaxed) {
             let notice = format!("log cut: this invocation wrote more than its limit of {} bytes", self.limit_bytes);
             self.send(LogSource::Runtime, Level::Warn, notice);
+            self.sink.cut();
         }
     }
 
@@ -88,11 +89,15 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Kept(Mutex<Vec<(LogSource, String)>>);
+    struct Kept(Mutex<Vec<(LogSource, String)>>, AtomicUsize);
 
     impl LogSink for Kept {
         fn write(&self, record: LogRecord) {
             self.0.lock().unwrap().push((record.source, record.message));
+        }
+
+        fn cut(&self) {
+            self.1.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -112,6 +117,7 @@ mod tests {
             let notice = "log cut: this invocation wrote more than its limit of 138 bytes";
             let mut expected = vec![(LogSource::Function, line); fitting];
             expected.extend([(LogSource::Runtime, notice), (LogSource::Runtime, "still heard")]);
+            assert_eq!(kept.1.load(Ordering::Relaxed), 1);
             let kept = kept.0.lock().unwrap();
             assert_eq!(kept.iter().map(|(s, m)| (*s, m.as_str())).collect::<Vec<_>>(), expected);
         }

@@ -3,7 +3,8 @@
 //!
 //! Counts of functions are kept per function. Whoever deploys a function asks once for its [`FunctionMetrics`] and
 //! records through it; nothing is looked up by name on the way of a request. A function has lines in the text from its
-//! first invocation until it is deployed no more, so that ten thousand idle ones cost nothing to read.
+//! first invocation until it is deployed no more, so that ten thousand idle ones cost nothing to read. What other parts of
+//! the node know anyway is not counted a second time: whoever reads the metrics brings it along, as [`Readings`].
 
 mod collector;
 mod function;
@@ -11,20 +12,24 @@ mod histogram;
 mod limit;
 mod outcome;
 mod process;
+mod readings;
 mod reference;
 mod series;
 mod table;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 
-pub use function::{FunctionMetrics, FunctionParams, InFlight};
+use collector::View;
+pub use function::{FunctionMetrics, FunctionParams};
 pub use histogram::DurationHistogram;
 pub use limit::Limit;
-pub use outcome::{LogLoss, Outcome};
+pub use outcome::Outcome;
+pub use readings::{InFlight, Readings, StackTraffic};
 pub use reference::metrics_reference;
 use series::SeriesTable;
 
@@ -41,7 +46,7 @@ pub struct MetricsParams {
     /// The version of the program, shown as `mu_build_info`.
     pub version: &'static str,
     /// The most functions with lines of their own; what more there are is counted together, as `(others)`. Each costs
-    /// about 60 lines, 8 KB, of the text.
+    /// about 60 lines, 8 KB, of the text. Also the most stacks whose traffic is told.
     pub functions_max: usize,
 }
 
@@ -51,7 +56,8 @@ struct Shared {
     version: &'static str,
     series: SeriesTable,
     limit_hits: [AtomicU64; Limit::ALL.len()],
-    log_lines_dropped: [AtomicU64; LogLoss::ALL.len()],
+    /// Requests to the management API, by what they were answered.
+    api: [DurationHistogram; Outcome::ANSWERS.len()],
 }
 
 impl Metrics {
@@ -62,7 +68,7 @@ impl Metrics {
             version: params.version,
             series: SeriesTable::new(params.functions_max),
             limit_hits: [const { AtomicU64::new(0) }; Limit::ALL.len()],
-            log_lines_dropped: [const { AtomicU64::new(0) }; LogLoss::ALL.len()],
+            api: Default::default(),
         }))
     }
 
@@ -77,17 +83,17 @@ impl Metrics {
         self.0.limit_hit(limit);
     }
 
-    /// Counts lines of functions' logs that are kept nowhere.
-    pub fn log_lines_dropped(&self, loss: LogLoss, lines: u64) {
-        self.0.log_lines_dropped[loss as usize].fetch_add(lines, Ordering::Relaxed);
+    /// Counts a request to the management API that was answered with this HTTP status, after so long.
+    pub fn api_request(&self, status: u16, duration: Duration) {
+        self.0.api[Outcome::of_status(status) as usize].record(duration);
     }
 
     /// All metrics as text, of the type [`METRICS_CONTENT_TYPE`]. Takes a moment where thousands of functions are in
     /// use, and reads files below `/proc` on Linux: not for a thread that serves requests.
     #[must_use]
-    pub fn encode(&self) -> String {
+    pub fn encode(&self, readings: Readings) -> String {
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(Arc::clone(&self.0)));
+        registry.register_collector(Box::new(View::new(Arc::clone(&self.0), readings)));
         let mut text = String::new();
         text::encode(&mut text, &registry).expect("writing to a string does not fail");
         text

@@ -117,4 +117,8 @@ pub struct LogRecord {
 pub trait LogSink: Send + Sync {
     /// Takes one line.
     fn write(&self, record: LogRecord);
+
+    /// Learns that the log of an invocation was cut. Who reads the log is told by a line; nothing else becomes of it
+    /// unless an implementation says otherwise.
+    fn cut(&self) {}
 }

@@ -21,11 +21,13 @@ mod v1;
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
 use mu_env::Env;
 use mu_stack::StackId;
+use mu_telemetry::Metrics;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::access::{Access, Action};
@@ -80,6 +82,8 @@ pub struct Control {
     pub region: Arc<dyn Region>,
     /// Which changes the node is being told of.
     pub turns: Turns,
+    /// Where requests are counted.
+    pub metrics: Metrics,
     /// What an operator sets.
     pub settings: ApiSettings,
 }
@@ -155,12 +159,22 @@ impl Control {
             .merge(fn_api::router(&self))
             .fallback(no_path)
             .method_not_allowed_fallback(no_method)
+            .layer(middleware::from_fn_with_state(Arc::clone(&self), counted))
             .with_state(self)
     }
 }
 
 fn routes() -> OpenApiRouter<Arc<Control>> {
     v1::router()
+}
+
+/// Counts an answer, whatever it is, and how long it took.
+async fn counted(State(control): State<Arc<Control>>, request: Request, next: Next) -> Response {
+    let start = control.env.clock().instant();
+    let response = next.run(request).await;
+    let duration = control.env.clock().instant().saturating_duration_since(start);
+    control.metrics.api_request(response.status().as_u16(), duration);
+    response
 }
 
 fn json_text(text: String) -> Response {

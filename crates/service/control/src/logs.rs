@@ -26,6 +26,8 @@ mod writer;
 
 use std::time::Duration;
 
+use mu_telemetry::{Limit, Metrics};
+
 pub use self::error::LogError;
 pub use self::filter::LogFilter;
 pub use self::follow::{Follow, Followed, History};
@@ -39,7 +41,7 @@ pub const LINES_MAX: usize = 1_000;
 /// Longest stored line, in bytes; what is longer is cut, and says so.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// How much is kept.
+/// How much is kept, and who counts what is not.
 #[derive(Clone, Debug)]
 pub struct LogOptions {
     /// Lines older than this are deleted, soon after. Default 7 days.
@@ -49,11 +51,21 @@ pub struct LogOptions {
     pub stack_bytes_max: u64,
     /// Bytes of lines that may wait in memory to be written. Default 32 MiB.
     pub queue_bytes_max: usize,
+    /// Where limits that were reached are counted. Default none.
+    pub metrics: Option<Metrics>,
+}
+
+impl LogOptions {
+    fn limit_hit(&self, limit: Limit) {
+        if let Some(metrics) = &self.metrics {
+            metrics.limit_hit(limit);
+        }
+    }
 }
 
 impl Default for LogOptions {
     fn default() -> Self {
         let week = Duration::from_secs(7 * 24 * 60 * 60);
-        Self { age_max: week, stack_bytes_max: 256 << 20, queue_bytes_max: 32 << 20 }
+        Self { age_max: week, stack_bytes_max: 256 << 20, queue_bytes_max: 32 << 20, metrics: None }
     }
 }

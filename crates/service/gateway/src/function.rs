@@ -8,6 +8,7 @@ use http_body::Body as _;
 use mu_invoke::{Cause, DeployedGateway, Deployment, Kind, Target};
 use mu_runtime::Request;
 use mu_stack::{Auth, PathTemplate};
+use mu_telemetry::Limit;
 
 use crate::auth::authenticate;
 use crate::error::ApiError;
@@ -86,6 +87,8 @@ fn prepare(
     if let Some(body_bytes_max) = deployment.function(target).request_bytes_max()
         && body.size_hint().lower() > body_bytes_max
     {
+        // There is no invocation whose receipt would tell.
+        service.limit_hit(Limit::FunctionsRequestBytes);
         return Err(body_too_large(body_bytes_max));
     }
     let cause = Cause::Gateway { gateway: gateway.name().clone(), method: method.clone(), template: template.clone() };

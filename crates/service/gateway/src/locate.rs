@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use http::{StatusCode, Uri};
 use mu_env::InvocationId;
-use mu_invoke::{Deployment, Found, Kind};
+use mu_invoke::{Deployment, Found, Kind, code};
+use mu_telemetry::Limit;
 
 use crate::address::Address;
 use crate::error::{ApiError, shown};
@@ -26,6 +27,7 @@ impl Service {
     pub(crate) fn locate<'u>(&self, uri: &'u Uri, received: &Received) -> Result<Place<'u>, ApiError> {
         let uri_bytes_max = self.config().uri_bytes_max;
         if uri_bytes(uri) > uri_bytes_max {
+            self.limit_hit(Limit::GatewayUriBytes);
             return Err(uri_too_long(uri_bytes_max));
         }
         let host = hosts::requested(received.version, uri, &received.headers)?;
@@ -52,7 +54,12 @@ impl Service {
             Found::Deployment(deployment) => Ok(deployment),
             Found::Dormant(stack) => match self.invoker().awake(&stack).await {
                 Ok(deployment) => deployment.ok_or_else(|| unknown_stack(reference)),
-                Err(asleep) => Err(asleep.into_error(id).into()),
+                Err(asleep) => {
+                    if asleep.code == code::QUEUE_FULL {
+                        self.limit_hit(Limit::FunctionsQueue);
+                    }
+                    Err(asleep.into_error(id).into())
+                }
             },
             Found::Unknown => Err(unknown_stack(reference)),
             Found::Ambiguous => Err(ambiguous_stack(reference)),

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use mu_env::{Env, Shutdown};
 use mu_invoke::Invoker;
+use mu_telemetry::Limit;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
 
@@ -106,11 +107,12 @@ impl Gateway {
         let sockets = SocketTasks::new(TaskTracker::new());
         let tasks = sockets.tracker().clone();
         let service = Arc::new(Service::new(self.env, self.invoker, self.ports, self.config, sockets.clone()));
-        let connections = Connections::new(service, Arc::clone(&watch), tasks.clone(), self.config);
+        let connections = Connections::new(Arc::clone(&service), Arc::clone(&watch), tasks.clone(), self.config);
         let places = Arc::new(Semaphore::new(self.config.connections_max.min(Semaphore::MAX_PERMITS)));
         let door = |handshakes| Door {
             connections: connections.clone(),
             handshakes,
+            service: Arc::clone(&service),
             places: Arc::clone(&places),
             tasks: tasks.clone(),
             shutdown: shutdown.clone(),
@@ -159,6 +161,7 @@ struct Door {
     connections: Connections,
     /// What comes first, where they speak TLS.
     handshakes: Option<Handshakes>,
+    service: Arc<Service>,
     /// Connections of all listeners together.
     places: Arc<Semaphore>,
     tasks: TaskTracker,
@@ -172,8 +175,7 @@ impl Door {
             let accept = async {
                 // In this order, or one listener would keep the last place while it waits for a client.
                 let stream = accept(&listener).await;
-                let place = Arc::clone(&self.places).acquire_owned().await.expect("the semaphore is never closed");
-                (place, stream)
+                (self.place().await, stream)
             };
             let (place, stream) = tokio::select! {
                 accepted = accept => accepted,
@@ -188,6 +190,15 @@ impl Door {
                 drop(place);
             });
         }
+    }
+
+    /// A place for a connection, once there is one.
+    async fn place(&self) -> OwnedSemaphorePermit {
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            return place;
+        }
+        self.service.limit_hit(Limit::GatewayConnections);
+        Arc::clone(&self.places).acquire_owned().await.expect("the semaphore is never closed")
     }
 }
 

@@ -10,6 +10,7 @@ use hyper::upgrade::OnUpgrade;
 use mu_env::{Env, InvocationId};
 use mu_invoke::{DeployedGateway, Deployment, Found, Invoker, Kind, Routed};
 use mu_stack::{Auth, MethodSet};
+use mu_telemetry::Limit;
 
 use crate::auth::{Authenticator, Caller};
 use crate::config::GatewayConfig;
@@ -80,6 +81,10 @@ impl Service {
 
     pub(crate) fn authenticator(&self) -> &dyn Authenticator {
         &*self.ports.authenticator
+    }
+
+    pub(crate) fn limit_hit(&self, limit: Limit) {
+        self.ports.limit_hit(limit);
     }
 
     pub(crate) fn config(&self) -> &GatewayConfig {

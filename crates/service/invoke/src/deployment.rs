@@ -212,6 +212,12 @@ impl Deployment {
         Some(Target { function, handler, body_bytes_min: 0, auth })
     }
 
+    /// Its functions.
+    #[must_use]
+    pub fn functions(&self) -> &[DeployedFunction] {
+        &self.functions
+    }
+
     /// The function that a target belongs to.
     ///
     /// # Panics
@@ -262,6 +268,12 @@ impl DeployedFunction {
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// Calls of it that run or wait for a place, about.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.admission.in_flight()
     }
 
     /// What one call may use.

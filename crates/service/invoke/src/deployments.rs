@@ -66,6 +66,19 @@ pub struct Dormant {
     pub name: Arc<str>,
 }
 
+/// A stack of the node, as it is at the moment.
+#[derive(Clone, Debug)]
+pub struct KnownStack {
+    /// Its id.
+    pub id: StackId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// What it has used on this node since the node started, over all of its versions.
+    pub meter: Arc<Meter>,
+    /// The versions that are served; none when it is dormant.
+    pub versions: Vec<Weighted>,
+}
+
 impl Deployments {
     pub(crate) fn new(random: Random, receipts: Arc<dyn ReceiptSink>) -> Self {
         Self {
@@ -118,6 +131,12 @@ impl Deployments {
         let mut all: Vec<_> = entries.iter().flat_map(|entry| entry.versions()).map(|(served, _)| served).collect();
         all.sort_by(|a, b| (a.name(), a.id(), a.version()).cmp(&(b.name(), b.id(), b.version())));
         all
+    }
+
+    /// All stacks, dormant ones included, in no order.
+    #[must_use]
+    pub fn stacks(&self) -> Vec<KnownStack> {
+        self.by_id.values().iter().map(|entry| entry.known()).collect()
     }
 
     /// How many stacks there are, dormant ones included.

@@ -28,7 +28,7 @@ pub use config::{FailureDetail, InvokeConfig};
 pub use cors::{CorsPolicy, HeaderRule, OriginRule};
 pub use deploy::{DeployError, DeployParams};
 pub use deployment::{DeployedFunction, DeployedGateway, Deployment, Routed, Target};
-pub use deployments::{Deployments, Dormant, Found, Weighted};
+pub use deployments::{Deployments, Dormant, Found, KnownStack, Weighted};
 pub use error::{InvokeError, Kind, code};
 pub use gatekeeper::{Asks, DataKind, Gatekeeper, OpenGate, Pass, Refusal, WritePermit};
 pub use invoker::{Invoker, Parts, Ports};

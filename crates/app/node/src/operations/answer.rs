@@ -1,5 +1,7 @@
 //! What is answered to which request.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
@@ -54,9 +56,9 @@ impl Answers {
     }
 
     async fn metrics(&self) -> Answer {
-        let metrics = self.0.metrics.clone();
+        let (metrics, readings) = (self.0.metrics.clone(), Arc::clone(&self.0.readings));
         // Thousands of functions make megabytes of text, and threads that serve requests should not write it.
-        match tokio::task::spawn_blocking(move || metrics.encode()).await {
+        match tokio::task::spawn_blocking(move || metrics.encode(readings())).await {
             Ok(text) => respond(StatusCode::OK, METRICS_CONTENT_TYPE, text),
             Err(failure) => {
                 tracing::error!(%failure, "writing the metrics");

@@ -31,6 +31,7 @@ impl World {
         });
         let parts = OperationsParts {
             metrics: Metrics::new(MetricsParams { version: "1.2.3", functions_max: 10 }),
+            readings: Arc::new(|| Readings { stacks: 3, ..Readings::default() }),
             probes: [database].into_iter().chain(slow).collect(),
             token: token.map(|token| Secret::new(token.to_owned())),
             shutdown: env.tasks().shutdown().clone(),
@@ -68,6 +69,7 @@ async fn the_process_is_alive_and_says_what_it_counts() {
         answer.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"),
         "{answer}"
     );
+    assert!(answer.contains("mu_stacks 3\n"), "{answer}");
     assert!(answer.contains("mu_build_info{version=\"1.2.3\"} 1\n") && answer.ends_with("# EOF\n"), "{answer}");
     let head = world.ask("HEAD /metrics HTTP/1.1").await;
     assert!(head.starts_with("HTTP/1.1 200 ") && head.ends_with("\r\n\r\n"), "{head}");
@@ -153,6 +155,7 @@ async fn the_end_cuts_what_is_under_way_and_frees_the_address() {
     let env = Env::simulated(1, Timestamp::from_micros(0));
     let parts = || OperationsParts {
         metrics: Metrics::new(MetricsParams { version: "1", functions_max: 1 }),
+        readings: Arc::new(Readings::default),
         probes: Vec::new(),
         token: None,
         shutdown: env.tasks().shutdown().clone(),

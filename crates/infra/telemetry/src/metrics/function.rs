@@ -44,14 +44,6 @@ impl FunctionMetrics {
         Self { shared, names, series }
     }
 
-    /// Counts an invocation as under way for as long as the guard lives.
-    #[must_use]
-    pub fn enter(&self) -> InFlight {
-        let series = Arc::clone(self.series());
-        series.in_flight.fetch_add(1, Ordering::Relaxed);
-        InFlight(series)
-    }
-
     /// Counts an invocation that ended: after `duration` in all, of which it waited for `waited`.
     pub fn ended(&self, outcome: Outcome, waited: Duration, duration: Duration) {
         let series = self.series();
@@ -77,16 +69,6 @@ impl FunctionMetrics {
         }
     }
 
-    /// Counts bytes that clients sent to the function.
-    pub fn received_bytes(&self, bytes: u64) {
-        add(&self.series().received_bytes, bytes);
-    }
-
-    /// Counts bytes that were sent to the function's clients.
-    pub fn sent_bytes(&self, bytes: u64) {
-        add(&self.series().sent_bytes, bytes);
-    }
-
     fn series(&self) -> &Arc<Series> {
         self.series.get_or_init(|| match self.shared.series.obtain(&self.names) {
             Found::Own(series) => series,
@@ -108,15 +90,5 @@ fn add(counter: &AtomicU64, count: u64) {
 impl fmt::Debug for FunctionMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FunctionMetrics").field("names", &self.names).finish_non_exhaustive()
-    }
-}
-
-/// One invocation under way, until it is dropped.
-#[derive(Debug)]
-pub struct InFlight(Arc<Series>);
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }

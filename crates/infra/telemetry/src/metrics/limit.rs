@@ -30,9 +30,9 @@ pub enum Limit {
     ApiRequestBytes,
     /// An uploaded artifact was too large.
     ApiUploadBytes,
-    /// The oldest lines of a stack's log were deleted before their time.
+    /// A stack had too much log, so that its oldest lines were deleted.
     LogsBytesPerStack,
-    /// A client made too many requests to the management API.
+    /// A client, or someone unknown from an address, made too many requests to the management API.
     ClientRequestsPerSecond,
     /// The stacks of a client were invoked too often.
     ClientInvocationsPerSecond,
@@ -107,7 +107,10 @@ impl Limit {
             Self::GatewayWebSockets => ("gateway.websockets_max", "a WebSocket was refused (503)"),
             Self::FunctionsQueue => ("functions.queue_max", "a call was refused, because too many wait (503)"),
             Self::FunctionsRequestBytes => ("functions.request_bytes_max", "a request's body was too large (413)"),
-            Self::FunctionsResponseBytes => ("functions.response_bytes_max", "a function's output was too large (502)"),
+            Self::FunctionsResponseBytes => (
+                "functions.response_bytes_max",
+                "a function's response, or a message of it to the node, was too large (502)",
+            ),
             Self::FunctionsLogBytes => ("functions.log_bytes_max", "the log of an invocation was cut"),
             Self::FunctionTimeout => ("function.timeout", "an invocation took too long (504)"),
             Self::FunctionMaxInstructions => ("function.max_instructions", "an invocation executed too much (504)"),
@@ -118,11 +121,12 @@ impl Limit {
             Self::ApiRequestBytes => ("api.request_bytes_max", "a request to the management API was too large (413)"),
             Self::ApiUploadBytes => ("api.upload_bytes_max", "an uploaded artifact was too large (413)"),
             Self::LogsBytesPerStack => {
-                ("logs.bytes_per_stack", "lines of a stack's log were deleted before their time")
+                ("logs.bytes_per_stack", "a stack had more log than is kept, and its oldest lines were deleted")
             }
-            Self::ClientRequestsPerSecond => {
-                ("quotas.client.requests_per_second", "a client asked the management API too often (429)")
-            }
+            Self::ClientRequestsPerSecond => (
+                "quotas.client.requests_per_second",
+                "a client, or an address nobody knows, asked the management API too often (429)",
+            ),
             Self::ClientInvocationsPerSecond => {
                 ("quotas.client.invocations_per_second", "stacks of a client were invoked too often (429)")
             }

@@ -34,6 +34,9 @@ impl Outcome {
         Self::Internal,
     ];
 
+    /// Those of answers, in the same order.
+    pub(super) const ANSWERS: [Self; 3] = [Self::Ok, Self::ClientError, Self::ServerError];
+
     /// The outcome of an invocation that the function answered with this HTTP status.
     #[must_use]
     pub const fn of_status(status: u16) -> Self {
@@ -56,29 +59,6 @@ impl Outcome {
             Self::Rejected => "rejected",
             Self::Abandoned => "abandoned",
             Self::Internal => "internal",
-        }
-    }
-}
-
-/// Why a line of a function's log is kept nowhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogLoss {
-    /// Lines arrived faster than they could be written.
-    QueueFull,
-    /// The lines could not be written.
-    WriteFailed,
-}
-
-impl LogLoss {
-    /// All of them, in the order of the enumeration.
-    pub const ALL: [Self; 2] = [Self::QueueFull, Self::WriteFailed];
-
-    /// The value of the label `reason`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::QueueFull => "queue_full",
-            Self::WriteFailed => "write_failed",
         }
     }
 }

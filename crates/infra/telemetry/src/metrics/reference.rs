@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::limit::Limit;
-use super::outcome::{LogLoss, Outcome};
+use super::outcome::Outcome;
 use super::series::OTHERS;
 use super::table::TABLE;
 
@@ -21,17 +21,17 @@ pub fn metrics_reference() -> String {
     }
     let words = |words: &[&str]| words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
     let outcomes = words(&Outcome::ALL.map(Outcome::as_str));
-    let losses = words(&LogLoss::ALL.map(LogLoss::as_str));
     let _ = write!(
         page,
         "\n## Labels\n\n\
-         - `stack`, `stack_id`, `function`: only those that are deployed and have been called since the node started. Of \
-         functions beyond `metrics.functions_max` the sum is given, under the name `{OTHERS}`.\n\
+         - `stack`, `stack_id`, `function`: only those of stacks that are deployed, once they have been called since the \
+         node started. Of functions beyond `metrics.functions_max` the sum is given, under the name `{OTHERS}`; of \
+         stacks, those with the most traffic are given, as many at most.\n\
          - `outcome`: {outcomes}. The first three are answers of the function, by their status; `failed`: it ended \
          without one; `timed_out`: its time or instructions were used up; `rejected`: there was no room, or the request \
-         is over a limit; `abandoned`: the caller went away; `internal`: the node is at fault.\n\
+         is over a limit; `abandoned`: the caller went away; `internal`: the node is at fault. Requests to \
+         the management API have the first three.\n\
          - `operation`: `read`, `write`.\n\
-         - `reason`: {losses}.\n\
          - `limit`: the setting to look at, in [the configuration](configuration.md) or, where it begins with \
          `function.`, in [mu.yaml](manifest.md):\n\n\
          | limit | when it is counted |\n|---|---|\n"

@@ -25,10 +25,7 @@ pub(super) struct Series {
     pub(super) outcomes: [AtomicU64; Outcome::ALL.len()],
     pub(super) duration: DurationHistogram,
     pub(super) wait: DurationHistogram,
-    pub(super) in_flight: AtomicU64,
     pub(super) instructions: AtomicU64,
-    pub(super) received_bytes: AtomicU64,
-    pub(super) sent_bytes: AtomicU64,
     pub(super) database_reads: AtomicU64,
     pub(super) database_writes: AtomicU64,
     pub(super) storage_reads: AtomicU64,
@@ -44,10 +41,7 @@ impl Series {
             outcomes: Default::default(),
             duration: DurationHistogram::default(),
             wait: DurationHistogram::default(),
-            in_flight: AtomicU64::new(0),
             instructions: AtomicU64::new(0),
-            received_bytes: AtomicU64::new(0),
-            sent_bytes: AtomicU64::new(0),
             database_reads: AtomicU64::new(0),
             database_writes: AtomicU64::new(0),
             storage_reads: AtomicU64::new(0),
@@ -58,8 +52,7 @@ impl Series {
     }
 
     fn is_used(&self) -> bool {
-        let counts = self.outcomes.iter().chain([&self.in_flight, &self.received_bytes]);
-        counts.map(|count| count.load(Ordering::Relaxed)).any(|count| count > 0)
+        self.outcomes.iter().any(|count| count.load(Ordering::Relaxed) > 0)
     }
 }
 
@@ -82,6 +75,11 @@ impl SeriesTable {
         let others = Arc::<str>::from(OTHERS);
         let names = Names { stack_id: Arc::clone(&others), stack: Arc::clone(&others), function: others };
         Self { own: Mutex::default(), own_max, others: Arc::new(Series::new(names)) }
+    }
+
+    /// How many functions have series of their own, at most.
+    pub(super) fn own_max(&self) -> usize {
+        self.own_max
     }
 
     /// The series of a function, if another handle has it already.

@@ -14,6 +14,7 @@ pub(super) struct Family {
     pub(super) help: &'static str,
 }
 
+const STACK: &[&str] = &["stack", "stack_id"];
 const FUNCTION: &[&str] = &["stack", "stack_id", "function"];
 const FUNCTION_OUTCOME: &[&str] = &["stack", "stack_id", "function", "outcome"];
 const FUNCTION_OPERATION: &[&str] = &["stack", "stack_id", "function", "operation"];
@@ -44,7 +45,7 @@ pub(super) const IN_FLIGHT: Family = Family {
     kind: MetricType::Gauge,
     unit: None,
     labels: FUNCTION,
-    help: "Invocations that run or wait at the moment.",
+    help: "Invocations that run or wait at the moment, of versions that are served.",
 };
 pub(super) const INSTRUCTIONS: Family = Family {
     name: "mu_instructions",
@@ -52,20 +53,6 @@ pub(super) const INSTRUCTIONS: Family = Family {
     unit: None,
     labels: FUNCTION,
     help: "WebAssembly instructions that were executed.",
-};
-pub(super) const RECEIVED: Family = Family {
-    name: "mu_received",
-    kind: MetricType::Counter,
-    unit: Some(Unit::Bytes),
-    labels: FUNCTION,
-    help: "Bytes of paths, queries, headers and bodies that clients sent.",
-};
-pub(super) const SENT: Family = Family {
-    name: "mu_sent",
-    kind: MetricType::Counter,
-    unit: Some(Unit::Bytes),
-    labels: FUNCTION,
-    help: "Bytes of headers and bodies that were sent to clients.",
 };
 pub(super) const DATABASE_OPERATIONS: Family = Family {
     name: "mu_database_operations",
@@ -88,6 +75,20 @@ pub(super) const STORAGE_TRANSFER: Family = Family {
     labels: FUNCTION_OPERATION,
     help: "Bytes of objects that were read or written.",
 };
+pub(super) const GATEWAY_REQUESTS: Family = Family {
+    name: "mu_gateway_requests",
+    kind: MetricType::Counter,
+    unit: None,
+    labels: STACK,
+    help: "Requests to routes of a stack's gateways and to objects of its public boxes.",
+};
+pub(super) const GATEWAY_TRAFFIC: Family = Family {
+    name: "mu_gateway_traffic",
+    kind: MetricType::Counter,
+    unit: Some(Unit::Bytes),
+    labels: STACK,
+    help: "Bytes of such requests and their answers, paths and headers included, and of WebSocket messages.",
+};
 pub(super) const LIMIT_HITS: Family = Family {
     name: "mu_limit_hits",
     kind: MetricType::Counter,
@@ -95,12 +96,70 @@ pub(super) const LIMIT_HITS: Family = Family {
     labels: &["limit"],
     help: "How often something was refused, cut or ended because of a limit.",
 };
+pub(super) const API_REQUESTS: Family = Family {
+    name: "mu_api_request_duration",
+    kind: MetricType::Histogram,
+    unit: Some(Unit::Seconds),
+    labels: &["outcome"],
+    help: "Time until a request to the management API was answered.",
+};
+pub(super) const STACKS: Family =
+    Family { name: "mu_stacks", kind: MetricType::Gauge, unit: None, labels: &[], help: "Stacks that are deployed." };
+pub(super) const STACKS_LOADED: Family = Family {
+    name: "mu_stacks_loaded",
+    kind: MetricType::Gauge,
+    unit: None,
+    labels: &[],
+    help: "Stacks that are loaded; the others are when something asks for them.",
+};
+pub(super) const WEBSOCKETS: Family = Family {
+    name: "mu_websockets",
+    kind: MetricType::Gauge,
+    unit: None,
+    labels: &[],
+    help: "Open WebSocket connections.",
+};
+pub(super) const LOG_LINES_STORED: Family = Family {
+    name: "mu_log_lines_stored",
+    kind: MetricType::Counter,
+    unit: None,
+    labels: &[],
+    help: "Lines of functions' logs that were stored.",
+};
 pub(super) const LOG_LINES_DROPPED: Family = Family {
     name: "mu_log_lines_dropped",
     kind: MetricType::Counter,
     unit: None,
-    labels: &["reason"],
-    help: "Lines of functions' logs that are kept nowhere.",
+    labels: &[],
+    help: "Lines of functions' logs that are kept nowhere, because they came faster than they can be stored.",
+};
+pub(super) const LOG_STORED: Family = Family {
+    name: "mu_log_stored",
+    kind: MetricType::Gauge,
+    unit: Some(Unit::Bytes),
+    labels: &[],
+    help: "Bytes of functions' logs that are stored at the moment.",
+};
+pub(super) const LOG_FOLLOWERS: Family = Family {
+    name: "mu_log_followers",
+    kind: MetricType::Gauge,
+    unit: None,
+    labels: &[],
+    help: "Who follows the logs of stacks.",
+};
+pub(super) const USAGE_DELAYED: Family = Family {
+    name: "mu_usage_records_delayed",
+    kind: MetricType::Counter,
+    unit: None,
+    labels: &[],
+    help: "Records of usage that waited in memory, because the journal did not take them.",
+};
+pub(super) const USAGE_LOST: Family = Family {
+    name: "mu_usage_records_lost",
+    kind: MetricType::Counter,
+    unit: None,
+    labels: &[],
+    help: "Records of usage that were not counted, because too many waited.",
 };
 pub(super) const BUILD: Family =
     Family { name: "mu_build", kind: MetricType::Info, unit: None, labels: &["version"], help: "The program." };
@@ -148,7 +207,7 @@ pub(super) const PROCESS_START: Family = Family {
 };
 
 /// The metrics in the order of the text, by what they are about.
-pub(super) const TABLE: [(&str, &[&Family]); 3] = [
+pub(super) const TABLE: [(&str, &[&Family]); 4] = [
     (
         "Functions",
         &[
@@ -157,14 +216,29 @@ pub(super) const TABLE: [(&str, &[&Family]); 3] = [
             &WAIT,
             &IN_FLIGHT,
             &INSTRUCTIONS,
-            &RECEIVED,
-            &SENT,
             &DATABASE_OPERATIONS,
             &STORAGE_OPERATIONS,
             &STORAGE_TRANSFER,
         ],
     ),
-    ("The node", &[&LIMIT_HITS, &LOG_LINES_DROPPED, &BUILD]),
+    ("Stacks", &[&GATEWAY_REQUESTS, &GATEWAY_TRAFFIC]),
+    (
+        "The node",
+        &[
+            &LIMIT_HITS,
+            &API_REQUESTS,
+            &STACKS,
+            &STACKS_LOADED,
+            &WEBSOCKETS,
+            &LOG_LINES_STORED,
+            &LOG_LINES_DROPPED,
+            &LOG_STORED,
+            &LOG_FOLLOWERS,
+            &USAGE_DELAYED,
+            &USAGE_LOST,
+            &BUILD,
+        ],
+    ),
     (
         "The process",
         &[

@@ -98,6 +98,10 @@ impl ApiError {
         self.status == StatusCode::NOT_FOUND
     }
 
+    pub(crate) fn is_too_large(&self) -> bool {
+        self.status == StatusCode::PAYLOAD_TOO_LARGE
+    }
+
     /// With a code that says more than the kind.
     pub(crate) fn code(mut self, code: impl Into<String>) -> Self {
         self.body.code = code.into();

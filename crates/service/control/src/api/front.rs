@@ -15,6 +15,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body_util::BodyExt as _;
 use mu_stack::StackId;
+use mu_telemetry::Limit;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -128,11 +129,14 @@ async fn admit(
     let who = control.access.authenticate(&RequestHead::from(&parts)).await;
     super::rates::check(&control.quotas, who.as_ref().ok(), from)?;
     let who = who?;
-    let bytes_max = match is_piece(&parts) {
-        true => PIECE_BYTES_MAX,
-        false => control.settings.request_bytes_max,
-    };
-    let content = read_body(body, bytes_max).await?;
+    let is_piece = is_piece(&parts);
+    let bytes_max = if is_piece { PIECE_BYTES_MAX } else { control.settings.request_bytes_max };
+    let content = read_body(body, bytes_max).await.inspect_err(|error| {
+        // Operators do not set how large a piece may be.
+        if error.is_too_large() && !is_piece {
+            control.metrics.limit_hit(Limit::ApiRequestBytes);
+        }
+    })?;
     if let Some(expected) = who.body {
         check_body(expected, &content)?;
     }

@@ -9,6 +9,7 @@ use mu_db::keys::records::{self as keys, LinePlace};
 use mu_db::{Batch, KeyRange, Kv, Order, Scan, ScanLimit, Select};
 use mu_env::Timestamp;
 use mu_stack::StackId;
+use mu_telemetry::Limit;
 
 use super::merge::{Merge, Places, first_key};
 use super::writer::{State, encode};
@@ -64,8 +65,8 @@ impl Default for Pass {
 impl Cleaner {
     /// Notes how many bytes a stack has.
     pub(super) fn check(&mut self, stack: StackId, bytes: u64, options: &LogOptions) {
-        if bytes > options.stack_bytes_max {
-            self.over.insert(stack);
+        if bytes > options.stack_bytes_max && self.over.insert(stack) {
+            options.limit_hit(Limit::LogsBytesPerStack);
         }
     }
 

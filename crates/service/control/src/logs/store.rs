@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use mu_db::Kv;
 use mu_env::Env;
 use mu_stack::StackId;
-use mu_telemetry::{LogRecord, LogSink};
+use mu_telemetry::{Limit, LogRecord, LogSink};
 
 use super::follow::Followers;
 use super::queue::Queue;
@@ -105,5 +105,9 @@ impl LogStore {
 impl LogSink for LogStore {
     fn write(&self, record: LogRecord) {
         self.queue.push(record);
+    }
+
+    fn cut(&self) {
+        self.options.limit_hit(Limit::FunctionsLogBytes);
     }
 }

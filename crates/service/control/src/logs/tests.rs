@@ -9,7 +9,7 @@ use std::time::Duration;
 use mu_db::{Kv, MemKv, Order, Scan, ScanLimit, Select};
 use mu_env::{Env, InvocationId, Timestamp};
 use mu_stack::StackId;
-use mu_telemetry::{Level, LogRecord, LogSink, LogSource};
+use mu_telemetry::{Level, LogRecord, LogSink, LogSource, MetricsParams, Readings};
 
 use super::*;
 
@@ -153,8 +153,15 @@ async fn lines_that_are_too_old_are_deleted() {
 
 #[tokio::test(start_paused = true)]
 async fn the_oldest_lines_of_a_loud_stack_are_deleted() {
-    let options = LogOptions { stack_bytes_max: 100_000, ..LogOptions::default() };
+    let metrics = Metrics::new(MetricsParams { version: "1", functions_max: 1 });
+    let options = LogOptions { stack_bytes_max: 100_000, metrics: Some(metrics.clone()), ..LogOptions::default() };
     let world = World::start(Arc::new(MemKv::new()), options).await;
+    let hits = |limit: &str| {
+        let line = format!("mu_limit_hits_total{{limit=\"{limit}\"}} ");
+        let text = metrics.encode(Readings::default());
+        text.lines().find_map(|candidate| candidate.strip_prefix(&line)?.parse::<u64>().ok())
+    };
+    assert_eq!(hits("logs.bytes_per_stack"), Some(0));
     world.log(OTHER, "g", "kept");
     for number in 0..20_000_u64 {
         // Two functions in turn, so that the oldest are those of both.
@@ -173,6 +180,9 @@ async fn the_oldest_lines_of_a_loud_stack_are_deleted() {
     assert!((80_000..100_000).contains(&bytes), "{bytes}");
     assert_eq!(world.store.stats().stored_bytes, bytes);
     assert_eq!(messages(&world.all(oldest_first(OTHER)).await), ["kept"]);
+    assert!(hits("logs.bytes_per_stack") > Some(0));
+    world.store.cut();
+    assert_eq!(hits("functions.log_bytes_max"), Some(1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -273,7 +273,7 @@ async fn a_client_may_store_so_much_in_all_of_its_stacks() {
     // Gone, it has no quota, and its bytes are not its owner's.
     quotas.forget_stack(&STACK).await.unwrap();
     assert_eq!((quotas.book().own(&stack()), quotas.owners().of(&STACK)), (None, None));
-    let text = quotas.metrics.encode();
+    let text = quotas.metrics.encode(mu_telemetry::Readings::default());
     assert!(text.contains("mu_limit_hits_total{limit=\"quotas.client.table_bytes\"} 2"), "{text}");
     assert!(text.contains("mu_limit_hits_total{limit=\"quotas.stack.table_bytes\"} 1"), "{text}");
     env.tasks().stop().await;

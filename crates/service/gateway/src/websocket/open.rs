@@ -12,6 +12,7 @@ use mu_invoke::{
     Cause, Closing, Kind, MessageKind, OpenSocket, SocketEvent, SocketMessage, SocketParams, SocketsFull, SocketsMax,
 };
 use mu_runtime::{Request, collect_body, empty_body};
+use mu_telemetry::Limit;
 
 use super::events::{Events, mark};
 use super::handshake::{Handshake, check_origin};
@@ -73,7 +74,12 @@ async fn try_open(
         },
         SocketsMax { gateway: limits.connections as usize, node: service.config().websockets_max },
     );
-    let open = open.map_err(|full| no_room(&full))?;
+    let open = open.map_err(|full| {
+        if matches!(full, SocketsFull::Node { .. }) {
+            service.limit_hit(Limit::GatewayWebSockets);
+        }
+        no_room(&full)
+    })?;
     mark(&mut headers, SocketEvent::Open, open.socket());
     let cause = Cause::WebSocket {
         gateway: Arc::clone(gateway.name()),

@@ -25,7 +25,7 @@ use mu_runtime::{
 };
 use mu_stack::{Auth, Manifest, StackId};
 use mu_storage::{Boxes, MemBlobs, RootKey};
-use mu_telemetry::{LogRecord, LogSink};
+use mu_telemetry::{Limit, LogRecord, LogSink, Metrics, MetricsParams, Readings};
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -122,6 +122,7 @@ pub(crate) struct World {
     pub(crate) gate: Arc<Gate>,
     pub(crate) sink: Arc<Sink>,
     pub(crate) hosts: Arc<HostTable>,
+    metrics: Metrics,
     pub(crate) serving: JoinHandle<()>,
 }
 
@@ -200,7 +201,9 @@ impl World {
         let deployment = deploy(&invoker, STACK, MANIFEST).await;
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let hosts = Arc::new(HostTable::default());
-        let ports = GatewayPorts { hosts: Arc::clone(&hosts), authenticator: Arc::new(Names) };
+        let metrics = metrics();
+        let (authenticator, counted) = (Arc::new(Names), Some(metrics.clone()));
+        let ports = GatewayPorts { hosts: Arc::clone(&hosts), authenticator, metrics: counted };
         let gateway = Gateway::bind(anywhere, env.clone(), Arc::clone(&invoker), config).unwrap().with_ports(ports);
         let gateway = match certificates {
             Some(certificates) => gateway.with_tls(anywhere, certificates).unwrap(),
@@ -208,7 +211,12 @@ impl World {
         };
         let (address, tls_address) = (gateway.address(), gateway.tls_address());
         let serving = tokio::spawn(gateway.serve(env.tasks().shutdown().clone()));
-        Self { address, tls_address, env, invoker, deployment, boxes, gate, sink, hosts, serving }
+        Self { address, tls_address, env, invoker, deployment, boxes, gate, sink, hosts, metrics, serving }
+    }
+
+    /// How often a limit was reached.
+    pub(crate) fn hits(&self, limit: Limit) -> u64 {
+        hits(&self.metrics, limit)
     }
 
     pub(crate) async fn deploy_kiosk(&self) {
@@ -228,6 +236,16 @@ impl World {
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, &[]).await
     }
+}
+
+pub(crate) fn metrics() -> Metrics {
+    Metrics::new(MetricsParams { version: "1", functions_max: 1 })
+}
+
+pub(crate) fn hits(metrics: &Metrics, limit: Limit) -> u64 {
+    let text = metrics.encode(Readings::default());
+    let line = format!("mu_limit_hits_total{{limit=\"{}\"}} ", limit.as_str());
+    text.lines().find_map(|candidate| candidate.strip_prefix(&line)).unwrap().parse().unwrap()
 }
 
 async fn deploy(invoker: &Invoker, id: StackId, manifest: &str) -> Arc<Deployment> {

@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use mu_env::Random;
 use mu_stack::StackId;
 
+use super::KnownStack;
 use crate::deployment::Deployment;
 use crate::meter::Meter;
 use crate::wake::Waking;
@@ -59,6 +60,12 @@ impl Entry {
 
     pub(super) fn versions(&self) -> Vec<Weighted> {
         self.serving.load().versions.to_vec()
+    }
+
+    pub(super) fn known(&self) -> KnownStack {
+        let serving = self.serving.load();
+        let (name, versions) = (Arc::clone(&serving.name), serving.versions.to_vec());
+        KnownStack { id: self.id, name, meter: Arc::clone(&self.meter), versions }
     }
 
     /// Serves this from now on; answers what was served and is not any longer.

@@ -66,6 +66,11 @@ async fn the_first_request_wakes_a_stack_for_all() {
         assert!(matches!(found, Found::Dormant(id) if id == ID), "{found:?}");
     }
     assert!(world.invoker.deployments().deployment(&ID).is_none());
+    let known = || {
+        let stacks = world.invoker.deployments().stacks();
+        stacks.into_iter().map(|stack| (stack.id, stack.name.to_string(), stack.versions.len())).collect::<Vec<_>>()
+    };
+    assert_eq!(known(), [(ID, "shop".to_owned(), 0)]);
     let requests: Vec<_> = (0..10)
         .map(|_| {
             let invoker = Arc::clone(&world.invoker);
@@ -79,6 +84,7 @@ async fn the_first_request_wakes_a_stack_for_all() {
         assert_eq!(request.await.unwrap(), Ok(7));
     }
     assert_eq!(loader.started.load(Ordering::SeqCst), 1);
+    assert_eq!(known(), [(ID, "shop".to_owned(), 1)]);
     // What is awake is called, and may rest again.
     let shop = world.invoker.deployments().deployment(&ID).unwrap();
     world.pay(&shop).await.unwrap();

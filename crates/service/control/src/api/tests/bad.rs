@@ -123,6 +123,8 @@ async fn bodies_are_what_they_should_be() {
     let answer = world.send(&BOSS, "POST", "/v1/stacks", &json, large).await;
     assert_eq!((answer.status, answer.code()), (StatusCode::PAYLOAD_TOO_LARGE, "too_large".into()));
     assert_eq!(answer.json()["details"]["limit_bytes"], 1 << 20);
+    let hits = world.metric(r#"mu_limit_hits_total{limit="api.request_bytes_max"}"#);
+    assert_eq!(hits.as_deref(), Some("1"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -149,6 +151,14 @@ async fn uploads_go_on_where_they_were_and_are_what_they_say() {
     assert_eq!((wrong.status, wrong.code()), (StatusCode::BAD_REQUEST, "hash_mismatch".into()));
     let gone = send(0, &content).await;
     assert_eq!(gone.status, StatusCode::NOT_FOUND, "{gone:?}");
+    let order = json!({"hash": ArtifactHash::of(&content).to_string(), "bytes": u64::MAX});
+    let huge = world.ask(&BOSS, "POST", "/v1/stacks/shop/uploads", &order).await;
+    assert_eq!((huge.status, huge.code()), (StatusCode::PAYLOAD_TOO_LARGE, "too_large".into()));
+    // A piece has a size that nobody sets.
+    for (limit, hits) in [("api.upload_bytes_max", "1"), ("api.request_bytes_max", "0")] {
+        let line = format!(r#"mu_limit_hits_total{{limit="{limit}"}}"#);
+        assert_eq!(world.metric(&line).as_deref(), Some(hits), "{limit}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -170,4 +180,9 @@ async fn paths_and_methods_that_are_not_there_say_so() {
         assert_eq!(answer.status.as_u16(), status, "{method} {path} {answer:?}");
         assert!(!answer.code().is_empty(), "{method} {path} {answer:?}");
     }
+    let count = |outcome| world.metric(&format!(r#"mu_api_request_duration_seconds_count{{outcome="{outcome}"}}"#));
+    let requests: u64 = count("client_error").unwrap().parse().unwrap();
+    assert!(requests >= 10, "those that lead nowhere are counted as well: {requests}");
+    assert_eq!(world.ask(&Who::Nobody, "GET", "/v1/node", &Value::Null).await.status, StatusCode::OK);
+    assert_eq!(count("ok").as_deref(), Some("1"));
 }

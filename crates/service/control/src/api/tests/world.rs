@@ -15,7 +15,7 @@ use mu_db::{Kv, MemJournal, MemKv};
 use mu_env::{Env, Timestamp};
 use mu_stack::{Stack, StackId};
 use mu_storage::{MemBlobs, MemUploads, RootKey};
-use mu_telemetry::{Metrics, MetricsParams};
+use mu_telemetry::{Metrics, MetricsParams, Readings};
 use serde_json::Value;
 use tower_service::Service as _;
 
@@ -89,6 +89,7 @@ impl World {
         env.tasks().spawn(folder.run(env.tasks().shutdown().clone()));
         let region = Arc::new(StandIn::default());
         let concurrent = Quota { concurrent_invocations: Some(CONCURRENT_MAX), ..Quota::default() };
+        let metrics = Metrics::new(MetricsParams { version: "1", functions_max: 1 });
         let quotas = Quotas::open(QuotaParts {
             env: env.clone(),
             kv: Arc::clone(&kv),
@@ -96,7 +97,7 @@ impl World {
             owners: Owners::default(),
             usage: Arc::clone(&usage),
             measure: Arc::clone(&region) as _,
-            metrics: Metrics::new(MetricsParams { version: "1", functions_max: 1 }),
+            metrics: metrics.clone(),
         });
         let uploads = Arc::new(MemUploads::new());
         let (prover, hosts) = (MemProver::new(), MemHosts::default());
@@ -115,6 +116,7 @@ impl World {
             quotas: Arc::new(quotas.await.unwrap()),
             region: Arc::clone(&region) as _,
             turns: Turns::default(),
+            metrics,
             settings: ApiSettings { gateway_url: "http://127.0.0.1:12080".to_owned(), request_bytes_max: 1 << 20 },
         });
         let router = Arc::clone(&control).router();
@@ -132,6 +134,12 @@ impl World {
             catalog.activate(&id, number, None, "k_test", "deployed").await.unwrap();
         }
         id
+    }
+
+    /// The value of a metric, by the start of its line.
+    pub(super) fn metric(&self, line: &str) -> Option<String> {
+        let text = self.control.metrics.encode(Readings::default());
+        text.lines().find_map(|candidate| candidate.strip_prefix(line)?.strip_prefix(' ')).map(str::to_owned)
     }
 
     pub(super) async fn grant(&self, seed: u8, stack: StackId, role: Role) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
+use mu_telemetry::Limit;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -18,7 +19,7 @@ use crate::api::error::ApiError;
 use crate::api::front::Caller;
 use crate::api::input::{At, Created, Done, Input, Output};
 use crate::catalog::limits::PIECE_BYTES_MAX;
-use crate::catalog::{ArtifactHash, Upload};
+use crate::catalog::{ArtifactError, ArtifactHash, Upload};
 
 const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 
@@ -118,7 +119,8 @@ async fn create(
     }
     let hash = parse_hash(&input.hash)?;
     caller.to(input.hash);
-    let upload = control.artifacts.create_upload(&caller.principal(), hash, Some(input.bytes)).await?;
+    let upload = control.artifacts.create_upload(&caller.principal(), hash, Some(input.bytes)).await;
+    let upload = upload.inspect_err(|error| count(&control, error))?;
     Ok(Created(UploadView::open(&upload)))
 }
 
@@ -153,7 +155,8 @@ async fn append(
     let upload = control.artifacts.upload(&principal, id).await?;
     caller.to(upload.hash.to_string());
     let content = futures_util::stream::once(async { Ok::<_, Infallible>(content) });
-    let length = control.artifacts.append(&principal, id, offset, content).await?;
+    let length = control.artifacts.append(&principal, id, offset, content).await;
+    let length = length.inspect_err(|error| count(&control, error))?;
     let upload = Upload { length, ..upload };
     if upload.size_bytes != Some(length) {
         return Ok(Output(UploadView::open(&upload)));
@@ -173,6 +176,12 @@ async fn cancel(
     caller.to(path.id.as_str());
     control.artifacts.cancel_upload(&caller.principal(), parse_id(&path.id)?).await?;
     Ok(Done)
+}
+
+fn count(control: &Control, error: &ArtifactError) {
+    if matches!(error, ArtifactError::TooLarge { .. }) {
+        control.metrics.limit_hit(Limit::ApiUploadBytes);
+    }
 }
 
 fn parse_hash(text: &str) -> Result<ArtifactHash, ApiError> {
