@@ -207,6 +207,7 @@ impl Server {
             quotas: Arc::clone(&quotas),
             region: Arc::new(region),
             turns: control_api::Turns::default(),
+            rollouts: control_api::Rollouts::default(),
             settings: control_api::ApiSettings {
                 gateway_url: format!("http://{}", addresses.gateway),
                 request_bytes_max: usize::try_from(settings.api.request_bytes_max).unwrap_or(usize::MAX),

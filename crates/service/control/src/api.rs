@@ -11,6 +11,7 @@ pub(crate) mod front;
 mod input;
 mod page;
 mod rates;
+mod rollouts;
 mod time;
 mod turns;
 mod upkeep;
@@ -39,6 +40,7 @@ use crate::usage::UsageLedger;
 use error::{ApiError, shown};
 use front::Caller;
 pub use front::PeerAddress;
+pub use rollouts::Rollouts;
 pub use turns::Turns;
 
 /// What an operator sets about the management API.
@@ -79,6 +81,8 @@ pub struct Control {
     pub region: Arc<dyn Region>,
     /// Which changes the node is being told of.
     pub turns: Turns,
+    /// What is known of rollouts under way.
+    pub rollouts: Rollouts,
     /// What an operator sets.
     pub settings: ApiSettings,
 }

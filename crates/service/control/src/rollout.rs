@@ -7,6 +7,8 @@
 
 mod histogram;
 
+use std::any::Any;
+use std::sync::Weak;
 use std::time::Duration;
 
 use mu_env::Timestamp;
@@ -58,6 +60,18 @@ pub struct Observation {
     pub new: Sample,
 }
 
+/// What one version has done since it was loaded.
+#[derive(Clone, Debug)]
+pub struct Counts {
+    /// What was loaded, by which later counts are known to be of the same. A version that is loaded anew, because
+    /// something beside it has changed, is counted anew.
+    pub loaded: Weak<dyn Any + Send + Sync>,
+    /// Requests that failed, by the fault of the function.
+    pub failures: u64,
+    /// How long all requests took, the failed ones included.
+    pub latencies: LatencyHistogram,
+}
+
 /// What one version did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
@@ -100,6 +114,18 @@ pub enum InvalidRollout {
     /// Nothing would be a failure.
     #[error("the margin of failures is less than 100 percentage points")]
     Margin,
+}
+
+impl Counts {
+    /// What was done since an earlier look at the version; all that is counted when it was loaded after that.
+    #[must_use]
+    pub fn since(&self, earlier: Option<&Self>) -> Sample {
+        let earlier = earlier.filter(|earlier| earlier.loaded.ptr_eq(&self.loaded));
+        let latencies = earlier.map(|earlier| self.latencies.since(&earlier.latencies));
+        let latencies = latencies.as_ref().unwrap_or(&self.latencies);
+        let failures = self.failures.saturating_sub(earlier.map_or(0, |earlier| earlier.failures));
+        Sample { requests: latencies.count(), failures, p95: latencies.quantile(95) }
+    }
 }
 
 impl RolloutConfig {

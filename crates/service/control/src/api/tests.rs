@@ -4,5 +4,6 @@ mod bad;
 mod domains;
 mod matrix;
 mod quotas;
+mod rollouts;
 mod world;
 mod writes;

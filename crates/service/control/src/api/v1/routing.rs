@@ -144,7 +144,7 @@ async fn change(
     let (by, why) = (caller.principal(), "routed".to_owned());
     let change = RoutingChange { routing, expected_revision, rollout, by, why };
     control.prepare(&stack.id, &change.routing).await?;
-    control.catalog.route(&stack.id, &change).await?;
+    control.route(&stack.id, &change).await?;
     control.serve(&stack.id).await?;
     view(&control, &stack.id).await
 }
