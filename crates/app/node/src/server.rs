@@ -214,6 +214,7 @@ impl Server {
             },
         });
 
+        control.find_rollouts().await?;
         let (tasks, shutdown) = (env.tasks(), env.tasks().shutdown());
         tasks.spawn(log_writer.run(shutdown.clone()));
         tasks.spawn(folder.run(shutdown.clone()));

@@ -81,7 +81,7 @@ pub struct Control {
     pub region: Arc<dyn Region>,
     /// Which changes the node is being told of.
     pub turns: Turns,
-    /// What is known of rollouts under way.
+    /// The rollouts that are under way.
     pub rollouts: Rollouts,
     /// What an operator sets.
     pub settings: ApiSettings,

@@ -1,7 +1,8 @@
 //! Rollouts that are under way, carried on step by step.
 //!
-//! What the versions had done when a step began is known in memory only. After a restart each rollout goes on with its
-//! step and gathers requests anew, as the counts that it compares do.
+//! Which stacks have one is known in memory, so that a node without rollouts does nothing for them, and what the versions
+//! had done when a step began is known there only. After a restart each rollout is found again, goes on with its step and
+//! gathers requests anew, as the counts that it compares do.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -33,6 +34,11 @@ struct Step {
 }
 
 impl Rollouts {
+    /// The stacks that may have a rollout.
+    fn stacks(&self) -> Vec<StackId> {
+        self.lock().keys().copied().collect()
+    }
+
     /// A step begins.
     fn begin(&self, stack: &StackId, revision: u64, before: BTreeMap<VersionNumber, Counts>) {
         self.lock().insert(*stack, Step { revision, before });
@@ -58,6 +64,11 @@ impl Rollouts {
         Observation { old: sample(rollout.old), new: sample(rollout.new) }
     }
 
+    /// The routing of this revision has no rollout. One that has begun since stays.
+    fn end(&self, stack: &StackId, revision: u64) {
+        self.lock().retain(|of, step| of != stack || step.revision > revision);
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<StackId, Step>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -73,31 +84,45 @@ impl Control {
         Ok(record)
     }
 
-    /// Looks at every rollout that is under way, and gives the new version more, or takes it back.
-    pub async fn step_rollouts(&self) {
+    /// Finds the rollouts that a process before this one has begun.
+    ///
+    /// # Errors
+    /// When the database fails, or a routing cannot be read.
+    pub async fn find_rollouts(&self) -> Result<(), CatalogError> {
         let mut after: Option<String> = None;
         loop {
             let params = StackListParams { prefix: "", after: after.as_deref(), limit: STACKS_PAGE };
-            let Ok(page) = self.catalog.list(params, |entry| entry.state == EntryState::Active).await else { return };
+            let page = self.catalog.list(params, |entry| entry.state == EntryState::Active).await?;
             let ids: Vec<_> = page.stacks.iter().map(|entry| entry.id).collect();
-            let Ok(routings) = self.catalog.routings(&ids).await else { return };
-            for (id, routing) in ids.iter().zip(routings) {
-                if let Some(routing) = routing.filter(|routing| routing.rollout.is_some())
-                    && let Err(error) = self.step_rollout(id, routing).await
-                {
-                    tracing::warn!(?error, stack = %id, "carrying a rollout on");
-                }
+            let routings = self.catalog.routings(&ids).await?;
+            for (id, _) in ids.iter().zip(routings).filter(|(_, it)| it.as_ref().is_some_and(|it| it.rollout.is_some())) {
+                // The first look at it finds what was done before.
+                self.rollouts.begin(id, 0, BTreeMap::new());
             }
             match page.next {
                 Some(next) => after = Some(next),
-                None => return,
+                None => return Ok(()),
             }
         }
     }
 
-    async fn step_rollout(&self, stack: &StackId, present: RoutingRecord) -> Result<(), ApiError> {
-        let Some(rollout) = &present.rollout else { return Ok(()) };
-        let observed = self.rollouts.observe(stack, present.revision, rollout, &self.region.counts(stack));
+    /// Looks at every rollout that is under way, and gives the new version more, or takes it back.
+    pub async fn step_rollouts(&self) {
+        for stack in self.rollouts.stacks() {
+            if let Err(error) = self.step_rollout(&stack).await {
+                tracing::warn!(?error, %stack, "carrying a rollout on");
+            }
+        }
+    }
+
+    async fn step_rollout(&self, stack: &StackId) -> Result<(), ApiError> {
+        let present = self.catalog.routing(stack).await?;
+        let revision = present.as_ref().map_or(u64::MAX, |present| present.revision);
+        let Some(rollout) = present.and_then(|present| present.rollout) else {
+            self.rollouts.end(stack, revision);
+            return Ok(());
+        };
+        let observed = self.rollouts.observe(stack, revision, &rollout, &self.region.counts(stack));
         let (next, action) = rollout.step(&observed, self.env.now());
         let (routing, rollout, why) = match action {
             RolloutAction::Wait => return Ok(()),
@@ -107,11 +132,11 @@ impl Control {
             RolloutAction::Complete => (Routing::only(rollout.new), None, "completed".to_owned()),
             RolloutAction::RollBack { reason } => (Routing::only(rollout.old), None, format!("taken back: {reason}")),
         };
-        let expected_revision = Some(present.revision);
+        let expected_revision = Some(revision);
         let change = RoutingChange { routing, expected_revision, rollout, by: ROLLOUT.to_owned(), why };
         match self.route(stack, &change).await {
-            // Somebody routed by hand, which ends the rollout.
-            Err(CatalogError::RoutingConflict { .. }) => Ok(()),
+            // Somebody routed by hand, which ends the rollout, or deletes the stack.
+            Err(CatalogError::RoutingConflict { .. } | CatalogError::Deleted { .. }) => Ok(()),
             Err(error) => Err(error.into()),
             Ok(_) => self.serve(stack).await,
         }

@@ -6,6 +6,8 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::world::{OPERATOR, Who, World};
+use crate::catalog::{Routing, RoutingChange};
+use crate::rollout::{Rollout, RolloutConfig};
 
 const BOSS: Who = Who::Key(OPERATOR);
 
@@ -55,4 +57,39 @@ async fn a_version_that_is_loaded_anew_is_counted_anew() {
     assert_eq!(look(&world).await, "v2=90 v1=10 ");
     world.region.answers(1, 1, 1, 0);
     assert_eq!(look(&world).await, "v1=100 ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollout_that_an_earlier_process_began_is_found() {
+    let world = World::new().await;
+    let stack = world.stack("shop", &["first", "second"]).await;
+    let (old, new) = (2.try_into().unwrap(), 1.try_into().unwrap());
+    let config = RolloutConfig::new().with_steps(vec![10, 100]).unwrap().with_requests_min(1);
+    let (rollout, _) = Rollout::start(config, old, new, world.env.now());
+    let (by, why) = (String::new(), String::new());
+    let routing = Routing::split(new, 10, old);
+    let change = RoutingChange { routing, expected_revision: None, rollout: Some(rollout), by, why };
+    world.control.catalog.route(&stack, &change).await.unwrap();
+    world.region.answers(1, 5, 1, 5);
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert_eq!(look(&world).await, "v2=90 v1=10 ", "nobody has looked for it");
+    world.control.find_rollouts().await.unwrap();
+    assert_eq!(look(&world).await, "v2=90 v1=10 ", "its step begins with the first look");
+    world.region.answers(1, 1, 1, 0);
+    assert_eq!(look(&world).await, "v1=100 ");
+    assert_eq!(world.region.told(), ["serve v1=100"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn routing_by_hand_ends_a_rollout() {
+    let world = World::new().await;
+    world.stack("shop", &["first", "second"]).await;
+    begin(&world, &[10, 100]).await;
+    let order = json!({"weights": [{"version": 2, "weight": 100}]});
+    assert_eq!(world.ask(&BOSS, "PUT", "/v1/stacks/shop/routing", &order).await.status, StatusCode::OK);
+    world.region.answers(1, 10, 1, 0);
+    assert_eq!(look(&world).await, "v2=100 ");
+    begin(&world, &[10, 100]).await;
+    world.region.answers(1, 10, 1, 0);
+    assert_eq!(look(&world).await, "v1=100 ", "and another one can begin");
 }
