@@ -23,6 +23,10 @@ pub const STEPS_MAX: usize = 20;
 /// Longest time between two steps.
 pub const INTERVAL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Differences of latency that don't count unless it is said otherwise: those of a machine that is busy with something
+/// else.
+const LATENCY_SLACK: Duration = Duration::from_millis(10);
+
 /// How traffic is shifted, and what makes it go back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Fields", into = "Fields")]
@@ -139,7 +143,7 @@ impl RolloutConfig {
             requests_min: 50,
             failures_margin_permille: 10,
             latency_factor_percent: 150,
-            latency_slack: Duration::from_millis(10),
+            latency_slack: LATENCY_SLACK,
         }
     }
 
@@ -181,16 +185,16 @@ impl RolloutConfig {
         }
     }
 
-    /// How much slower than the old version the new one may be: its p95 in percent of the other one's, where differences
-    /// up to `slack` never count.
+    /// How much slower than the old version the new one may be: its p95 in percent of the other one's. A difference of
+    /// up to 10 ms never counts.
     ///
     /// # Errors
     /// [`InvalidRollout::Factor`].
-    pub fn with_latency(self, factor_percent: u32, slack: Duration) -> Result<Self, InvalidRollout> {
-        if factor_percent < 100 {
+    pub fn with_latency_factor_percent(self, percent: u32) -> Result<Self, InvalidRollout> {
+        if percent < 100 {
             return Err(InvalidRollout::Factor);
         }
-        Ok(Self { latency_factor_percent: factor_percent, latency_slack: slack, ..self })
+        Ok(Self { latency_factor_percent: percent, ..self })
     }
 }
 
@@ -308,7 +312,8 @@ impl TryFrom<Fields> for RolloutConfig {
         let config = Self::new().with_steps(fields.steps)?.with_interval(Duration::from_millis(fields.interval_ms))?;
         let config = config.with_requests_min(fields.requests_min);
         let config = config.with_failures_margin_permille(fields.failures_margin_permille)?;
-        config.with_latency(fields.latency_factor_percent, Duration::from_millis(fields.latency_slack_ms))
+        let config = config.with_latency_factor_percent(fields.latency_factor_percent)?;
+        Ok(Self { latency_slack: Duration::from_millis(fields.latency_slack_ms), ..config })
     }
 }
 

@@ -100,7 +100,7 @@ fn what_cannot_be_configured() {
     for (interval, is_fine) in [(SECOND, true), (SECOND / 2, false), (INTERVAL_MAX, true), (INTERVAL_MAX * 2, false)] {
         assert_eq!(config().with_interval(interval).is_ok(), is_fine, "{interval:?}");
     }
-    assert_eq!(config().with_latency(99, SECOND), Err(InvalidRollout::Factor));
+    assert_eq!(config().with_latency_factor_percent(99), Err(InvalidRollout::Factor));
     assert_eq!(config().with_failures_margin_permille(1_000), Err(InvalidRollout::Margin));
 }
 
