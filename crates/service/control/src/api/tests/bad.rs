@@ -11,6 +11,7 @@ use super::world::{OPERATOR, Who, World, parts};
 use crate::access::signature::SignedBody;
 use crate::access::{NodeRights, Role, TokenScope, TokenStacks};
 use crate::catalog::ArtifactHash;
+use crate::catalog::limits::ASKED_ARTIFACTS_MAX;
 
 const BOSS: Who = Who::Key(OPERATOR);
 const BODY: &[u8] = br#"{"name":"shop"}"#;
@@ -158,5 +159,16 @@ async fn paths_and_methods_that_are_not_there_say_so() {
         let answer = world.ask(&BOSS, method, path, &Value::Null).await;
         assert_eq!(answer.status.as_u16(), status, "{method} {path} {answer:?}");
         assert!(!answer.code().is_empty(), "{method} {path} {answer:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_is_about_so_many_artifacts() {
+    let world = World::new().await;
+    world.stack("shop", &[]).await;
+    for (count, expected) in [(ASKED_ARTIFACTS_MAX, StatusCode::OK), (ASKED_ARTIFACTS_MAX + 1, StatusCode::BAD_REQUEST)] {
+        let hashes = vec![ArtifactHash::of(b"code").to_string(); count];
+        let answer = world.ask(&BOSS, "POST", "/v1/stacks/shop/artifacts/missing", &json!({"hashes": hashes})).await;
+        assert_eq!(answer.status, expected, "{answer:?}");
     }
 }
