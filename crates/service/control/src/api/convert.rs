@@ -73,7 +73,9 @@ impl From<ArtifactError> for ApiError {
             E::TooManyUploads { .. } => Self::new(Kind::Exhausted, message).code("too_many_uploads"),
             E::OtherHash { .. } => Self::invalid(message).code("hash_mismatch"),
             E::Contended { .. } | E::Incomplete { .. } => Self::conflict(message),
-            E::MoreThanSaid { .. } | E::TooMany { .. } | E::Principal { .. } | E::Interrupted { .. } => Self::invalid(message),
+            E::MoreThanSaid { .. } | E::TooMany { .. } | E::Principal { .. } | E::Interrupted { .. } => {
+                Self::invalid(message)
+            }
         }
     }
 }

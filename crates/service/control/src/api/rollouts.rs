@@ -11,9 +11,7 @@ use mu_stack::StackId;
 
 use super::Control;
 use super::error::ApiError;
-use crate::catalog::{
-    CatalogError, EntryState, Routing, RoutingChange, RoutingRecord, StackListParams, VersionNumber,
-};
+use crate::catalog::{CatalogError, EntryState, Routing, RoutingChange, RoutingRecord, StackListParams, VersionNumber};
 use crate::rollout::{Counts, Observation, Rollout, RolloutAction, Sample};
 
 /// Stacks of one page.
@@ -84,7 +82,7 @@ impl Control {
         Ok(record)
     }
 
-    /// Finds the rollouts that a process before this one has begun.
+    /// Finds the rollouts that a process before this one has begun. To be called before any other begins.
     ///
     /// # Errors
     /// When the database fails, or a routing cannot be read.
@@ -95,7 +93,7 @@ impl Control {
             let page = self.catalog.list(params, |entry| entry.state == EntryState::Active).await?;
             let ids: Vec<_> = page.stacks.iter().map(|entry| entry.id).collect();
             let routings = self.catalog.routings(&ids).await?;
-            for (id, _) in ids.iter().zip(routings).filter(|(_, it)| it.as_ref().is_some_and(|it| it.rollout.is_some())) {
+            for (id, _) in ids.iter().zip(routings).filter(|(_, routing)| goes_on(routing.as_ref())) {
                 // The first look at it finds what was done before.
                 self.rollouts.begin(id, 0, BTreeMap::new());
             }
@@ -141,4 +139,8 @@ impl Control {
             Ok(_) => self.serve(stack).await,
         }
     }
+}
+
+fn goes_on(routing: Option<&RoutingRecord>) -> bool {
+    routing.is_some_and(|routing| routing.rollout.is_some())
 }

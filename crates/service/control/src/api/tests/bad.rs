@@ -166,7 +166,8 @@ async fn paths_and_methods_that_are_not_there_say_so() {
 async fn a_question_is_about_so_many_artifacts() {
     let world = World::new().await;
     world.stack("shop", &[]).await;
-    for (count, expected) in [(ASKED_ARTIFACTS_MAX, StatusCode::OK), (ASKED_ARTIFACTS_MAX + 1, StatusCode::BAD_REQUEST)] {
+    for (count, expected) in [(ASKED_ARTIFACTS_MAX, StatusCode::OK), (ASKED_ARTIFACTS_MAX + 1, StatusCode::BAD_REQUEST)]
+    {
         let hashes = vec![ArtifactHash::of(b"code").to_string(); count];
         let answer = world.ask(&BOSS, "POST", "/v1/stacks/shop/artifacts/missing", &json!({"hashes": hashes})).await;
         assert_eq!(answer.status, expected, "{answer:?}");
