@@ -25,7 +25,9 @@ impl Environment {
             eprintln!("installing {} in {}", packages.join(", "), environment.display());
             let python = process::require_program("python3", "python3-venv")?;
             process::run_as_talk(Command::new(python).args(["-m", "venv"]).arg(&environment))?;
-            process::run_as_talk(Command::new(environment.join("bin/pip")).args(["install", "--quiet"]).args(packages))?;
+            process::run_as_talk(
+                Command::new(environment.join("bin/pip")).args(["install", "--quiet"]).args(packages),
+            )?;
             std::fs::write(&stamp, wanted).doing(format_args!("writing {}", stamp.display()))?;
         }
         Ok(Self(environment))

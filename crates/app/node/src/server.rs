@@ -211,7 +211,10 @@ impl Server {
             turns: control_api::Turns::default(),
             rollouts: control_api::Rollouts::default(),
             settings: control_api::ApiSettings {
-                gateway_url: format!("http://{}", addresses.gateway),
+                gateway_url: match &settings.gateway.public_url {
+                    Some(url) => url.to_string(),
+                    None => format!("http://{}", addresses.gateway),
+                },
                 request_bytes_max: usize::try_from(settings.api.request_bytes_max).unwrap_or(usize::MAX),
             },
         });

@@ -82,6 +82,8 @@ pub struct Settings {
 pub struct GatewaySettings {
     /// Where plain HTTP is served.
     pub address: SocketAddr,
+    /// Under which URL clients reach functions, if that is not its address.
+    pub public_url: Option<Url>,
     /// Limits of each listener.
     pub limits: GatewayConfig,
     /// Where HTTPS is served, if it is.

@@ -23,6 +23,11 @@
 //! | · who uploaded it | `23 01` hash (32 bytes), `02`, principal (last part) | version, JSON |
 //! | `24` routing of a stack | `24 01` stack (32 bytes) | version, JSON |
 //! | `25` idempotency key | `25 01` principal, key (last part) | version, JSON |
+//! | `26` fn | `26 01` `00`, fn (16 bytes) | version, JSON |
+//! | · its name | `26 01` `01`, stack (32 bytes), name (last part) | version, fn (16 bytes) |
+//! | trigger of a fn | `26 01` `02`, trigger (16 bytes) | version, JSON |
+//! | · its name | `26 01` `03`, stack (32 bytes), text of the fn's id, name (last part) | version, trigger (16 bytes) |
+//! | · its source | `26 01` `04`, stack (32 bytes), type, source (last part) | version, trigger (16 bytes) |
 //! | `27` former routing | `27 01` stack (32 bytes), revision (8 bytes) | version, JSON |
 //! | `28` upload | `28 01` principal, slot (1 byte) | version, JSON |
 //! | `30` to `39` who may do what, and what was done | see [`access`] | |
@@ -46,6 +51,7 @@
 
 pub mod access;
 pub mod catalog;
+pub mod fns;
 pub mod records;
 
 use bytes::{BufMut, Bytes, BytesMut};

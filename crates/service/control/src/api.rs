@@ -7,6 +7,7 @@
 mod convert;
 mod document;
 mod error;
+mod fn_api;
 pub(crate) mod front;
 mod input;
 mod page;
@@ -155,6 +156,7 @@ impl Control {
         Router::new()
             .route("/v1/openapi.json", get(move || async move { json_text(document) }))
             .merge(guarded)
+            .merge(fn_api::router(&self))
             .fallback(no_path)
             .method_not_allowed_fallback(no_method)
             .with_state(self)

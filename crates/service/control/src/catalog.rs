@@ -25,6 +25,7 @@ mod delete;
 mod diff;
 mod error;
 mod finish;
+pub mod fns;
 mod idempotency;
 pub mod limits;
 mod list;

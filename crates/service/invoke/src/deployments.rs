@@ -166,7 +166,8 @@ impl Deployments {
             if self.by_id.with(&id, |_| ()).is_some() || !seen.insert(id) {
                 continue;
             }
-            let entry = Arc::new(Entry::new(id, changes.meter(id, &self.receipts), Serving::nothing(Arc::clone(&name))));
+            let entry =
+                Arc::new(Entry::new(id, changes.meter(id, &self.receipts), Serving::nothing(Arc::clone(&name))));
             by_id.push((id, Some(Arc::clone(&entry))));
             by_text.push((id.to_string().into(), Some(Arc::clone(&entry))));
             by_name.entry(name).or_default().push(entry);

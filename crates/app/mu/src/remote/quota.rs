@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use http::Method;
 use mu_control::access::Principal;
 use mu_stack::{ByteSize, Instructions};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{OnStack, Remote};
 use crate::client::{Call, Client, path};

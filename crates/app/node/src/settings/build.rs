@@ -88,7 +88,15 @@ fn gateway(values: &Values, drain_timeout: Duration) -> GatewaySettings {
     };
     let certificates = values.list("gateway.tls.certificates").iter().map(certificate).collect();
     let tls = address_if_set(values, "gateway.tls.address").map(|address| GatewayTlsSettings { address, certificates });
-    GatewaySettings { address: address(values, "gateway.address"), limits, tls }
+    let public_url = url_if_set(values, "gateway.public_url");
+    GatewaySettings { address: address(values, "gateway.address"), public_url, limits, tls }
+}
+
+fn url_if_set(values: &Values, path: &str) -> Option<url::Url> {
+    match values.value(path) {
+        Value::Url(url) => Some(url.clone()),
+        _ => None,
+    }
 }
 
 fn api(values: &Values) -> ApiSettings {
@@ -98,10 +106,7 @@ fn api(values: &Values) -> ApiSettings {
     };
     ApiSettings {
         address: address(values, "api.address"),
-        public_url: match values.value("api.public_url") {
-            Value::Url(url) => Some(url.clone()),
-            _ => None,
-        },
+        public_url: url_if_set(values, "api.public_url"),
         tls: file("api.tls.certificate").zip(file("api.tls.key")).map(|(chain, key)| CertificateFiles { chain, key }),
         request_bytes_max: values.count("api.request_bytes_max"),
         upload_bytes_max: values.count("api.upload_bytes_max"),

@@ -71,6 +71,12 @@ pub(super) const KEYS: &[Key] = &[
         about: "Where plain HTTP is served. Port 0 is any free port.",
     },
     Key {
+        path: "gateway.public_url",
+        kind: Kind::Url(UrlUse::Public),
+        default: Default::Nothing("none"),
+        about: "Under which URL clients reach functions, if not by its address: that of a proxy, or with a name. `mu deploy` shows it.",
+    },
+    Key {
         path: "gateway.connections_max",
         kind: count(1, 1_000_000),
         default: Default::Is(|| number(gateway().connections_max)),

@@ -49,7 +49,7 @@ impl<'a> RequestHead<'a> {
 
     /// The authority that the request was sent to: `Host`, with HTTP/2 `:authority`. `None` when there is none, or when
     /// the two disagree.
-    pub(super) fn authority(&self) -> Option<&'a str> {
+    pub(crate) fn authority(&self) -> Option<&'a str> {
         let from_uri = self.uri.authority().map(http::uri::Authority::as_str);
         match (from_uri, self.once(&http::header::HOST)) {
             (Some(authority), Once::Absent) => Some(authority),

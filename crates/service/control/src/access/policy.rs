@@ -132,6 +132,8 @@ actions! {
     DeployStack, "stack.deploy", Needs::Stack(Role::Developer);
     /// Choose which versions serve, and roll back.
     RouteStack, "stack.route", Needs::Stack(Role::Developer);
+    /// Make, change and delete what Fn's API keeps of it: fns and triggers.
+    ChangeFns, "stack.fns.change", Needs::Stack(Role::Developer);
     /// Set its configuration, or that of its functions.
     SetConfig, "stack.config.set", Needs::Stack(Role::Developer);
     /// Set, rotate and delete its secrets.

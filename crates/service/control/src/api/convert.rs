@@ -144,7 +144,7 @@ impl From<DomainError> for ApiError {
             E::Catalog(error) => error.into(),
             E::Taken { .. } => Self::conflict(message).code("host_taken"),
             E::UnknownDomain { .. } => Self::not_found(message).code("unknown_domain"),
-            E::TooMany => Self::new(Kind::Exhausted, message).code("too_many_domains"),
+            E::TooMany => Self::conflict(message).code("too_many_domains"),
             E::Unproven { http, dns, .. } => Self::conflict(message)
                 .code("not_proven")
                 .detail("http", http.to_string())

@@ -46,6 +46,13 @@ fn value() -> Value {
     for path in value["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut()) {
         for operation in path.as_object_mut().into_iter().flat_map(|path| path.values_mut()) {
             add_errors(operation);
+            // Handlers are named within their resource.
+            let id = format!(
+                "{}_{}",
+                operation["tags"][0].as_str().unwrap_or_default(),
+                operation["operationId"].as_str().unwrap_or_default()
+            );
+            operation["operationId"] = json!(id);
         }
     }
     value
@@ -72,6 +79,18 @@ impl<S: Clone + Send + Sync + 'static> OpenApiOf<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn operations_have_ids_of_their_own() {
+        let document = value();
+        let paths = document["paths"].as_object().unwrap();
+        let operations = paths.values().flat_map(|path| path.as_object().unwrap().values());
+        let mut ids: Vec<_> = operations.map(|operation| operation["operationId"].as_str().unwrap()).collect();
+        let count = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), count);
+    }
 
     #[test]
     fn the_committed_document_is_what_the_node_serves() {

@@ -38,6 +38,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Input<T> {
             return Err(ApiError::new(Kind::MediaType, "the body must be JSON, with `content-type: application/json`"));
         }
         let body = Bytes::from_request(request, state).await.map_err(|e| ApiError::internal(&e))?;
+        // A list would be read as the fields of an object in their order.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(ApiError::invalid("the body is wrong: it is to be a JSON object"));
+        }
         let value = serde_json::from_slice(&body).map_err(|e| ApiError::invalid(format!("the body is wrong: {e}")))?;
         Ok(Self(value))
     }

@@ -2,6 +2,7 @@
 
 mod bad;
 mod domains;
+mod fn_api;
 mod matrix;
 mod quotas;
 mod rollouts;

@@ -2,17 +2,17 @@
 
 mod artifacts;
 mod audit;
-mod config;
+pub(super) mod config;
 mod domains;
 mod grants;
-mod invoke;
+pub(super) mod invoke;
 mod logs;
 mod members;
 mod node;
 mod quota;
 mod routing;
 mod secrets;
-mod stacks;
+pub(super) mod stacks;
 mod tokens;
 mod usage;
 mod versions;
@@ -26,7 +26,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::Control;
 use super::error::{ApiError, shown};
 use super::front::Caller;
-use crate::access::Action;
+use crate::access::{AccessError, Action};
 use crate::catalog::{StackRecord, StackRef};
 
 /// All resources.
@@ -69,14 +69,22 @@ async fn found(control: &Control, caller: &Caller, stack: &str, action: Action) 
         let message = format!("there is no stack `{}` that you may see: `mu stack list` shows them", shown(stack));
         ApiError::not_found(message).code("unknown_stack")
     };
-    let reference: StackRef = stack.parse().map_err(|_| unknown())?;
-    let record = match control.catalog.stack(&reference).await {
+    let record = match stack.parse::<StackRef>() {
+        Ok(reference) => control.catalog.stack(&reference).await.map_err(ApiError::from),
+        Err(_) => Err(unknown()),
+    };
+    let record = match record {
         Ok(record) => record,
-        Err(error) => {
+        Err(error) if error.is_not_found() => {
             caller.does(action, None);
-            let error = ApiError::from(error);
-            return Err(if error.is_not_found() { unknown() } else { error });
+            // Nobody in particular is told the same of all stacks.
+            return Err(if caller.who.subject.is_nobody() {
+                AccessError::Unauthenticated { action }.into()
+            } else {
+                unknown()
+            });
         }
+        Err(error) => return Err(error),
     };
     match control.allow(caller, action, Some(record.id)).await {
         Err(error) if error.is_not_found() => Err(unknown()),

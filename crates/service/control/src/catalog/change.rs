@@ -8,7 +8,7 @@ use mu_stack::{Env as Variables, EnvError, StackId, StackName};
 use super::limits::ATTEMPTS_MAX;
 use super::stack_record::{check_annotations, check_name};
 use super::stored::encode;
-use super::{Catalog, CatalogError, StackEntry, StackRecord};
+use super::{Annotations, Catalog, CatalogError, StackEntry, StackRecord};
 
 /// What to change of a stack; everything else stays.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +32,7 @@ impl Catalog {
             let old = self.active(id).await?;
             let mut record = StackRecord {
                 config: patched_config(&old.value.config, &patch.config)?,
-                annotations: patched_annotations(&old.value, patch)?,
+                annotations: patched_annotations(&old.value.annotations, &patch.annotations)?,
                 updated: self.env.now(),
                 ..old.value.clone()
             };
@@ -66,7 +66,7 @@ impl StackRecord {
     }
 }
 
-fn patched_config(old: &Variables, patch: &BTreeMap<String, Option<String>>) -> Result<Variables, EnvError> {
+pub(super) fn patched_config(old: &Variables, patch: &BTreeMap<String, Option<String>>) -> Result<Variables, EnvError> {
     let mut config = Variables::new();
     // What goes makes room first.
     for (name, value) in old.iter().filter(|(name, _)| !patch.contains_key(*name)) {
@@ -80,9 +80,12 @@ fn patched_config(old: &Variables, patch: &BTreeMap<String, Option<String>>) -> 
     Ok(config)
 }
 
-fn patched_annotations(old: &StackRecord, patch: &StackPatch) -> Result<super::Annotations, CatalogError> {
-    let mut annotations = old.annotations.clone();
-    for (key, value) in &patch.annotations {
+pub(super) fn patched_annotations(
+    old: &Annotations,
+    patch: &BTreeMap<String, Option<serde_json::Value>>,
+) -> Result<Annotations, CatalogError> {
+    let mut annotations = old.clone();
+    for (key, value) in patch {
         match value {
             Some(value) => annotations.insert(key.clone(), value.clone()),
             None => annotations.remove(key),

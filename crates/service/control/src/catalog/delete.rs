@@ -58,8 +58,8 @@ impl Catalog {
         Err(CatalogError::Contended { what: format!("stack `{id}`") })
     }
 
-    /// Removes what the catalog has of a stack with a tombstone: versions, routing and, unless its data are kept, the
-    /// stack and its name. To be called when everything else of it is gone; `data` is what was done with its data. It
+    /// Removes what the catalog has of a stack with a tombstone: versions, routing, fns, triggers and, unless its data
+    /// are kept, the stack and its name. To be called when everything else of it is gone; `data` is what was done with its data. It
     /// can be interrupted and called again, also when nothing is left.
     ///
     /// # Errors
@@ -78,6 +78,10 @@ impl Catalog {
         let guard = Batch::new().expect_value(key.clone(), stack.raw());
         let erased = match self.erase_versions(id, &guard).await? {
             Outcome::Committed => self.erase_routing(id, &guard).await?,
+            conflict => conflict,
+        };
+        let erased = match erased {
+            Outcome::Committed => self.erase_fns(id, &guard).await?,
             conflict => conflict,
         };
         if let Outcome::Conflict(conflict) = erased {

@@ -18,6 +18,13 @@ pub const ANNOTATION_KEY_BYTES_MAX: usize = 128;
 /// Longest value of an annotation, in bytes of compact JSON.
 pub const ANNOTATION_VALUE_BYTES_MAX: usize = 512;
 
+/// Most fns of a stack: as many as it may have functions.
+pub const FNS_MAX: usize = mu_stack::limits::SERVICES_MAX;
+/// Most triggers of a stack: as many as a gateway may have routes.
+pub const TRIGGERS_MAX: usize = mu_stack::limits::ROUTES_MAX;
+/// Longest path of a trigger, in bytes.
+pub const TRIGGER_SOURCE_BYTES_MAX: usize = mu_stack::limits::TEMPLATE_BYTES_MAX;
+
 /// Most entries of one page of a list.
 pub const PAGE_MAX: usize = 500;
 /// Names that one page of a list looks at: a page may be short, or empty, when most of them are not visible to whoever

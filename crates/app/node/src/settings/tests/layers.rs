@@ -55,6 +55,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ("data_dir", "/d"),
     ("cache_dir", "/c"),
     ("gateway.address", "127.0.0.1:1"),
+    ("gateway.public_url", "https://functions.example.com/"),
     ("gateway.connections_max", "2"),
     ("gateway.uri_bytes_max", "1KiB"),
     ("gateway.header_bytes_max", "9KiB"),

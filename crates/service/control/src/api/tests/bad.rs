@@ -94,12 +94,23 @@ async fn tokens_open_what_they_are_for_while_they_last() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_in_particular_learns_which_stacks_there_are() {
+    let world = World::new().await;
+    world.stack("shop", &["first"]).await;
+    for path in ["/v1/stacks/shop", "/v1/stacks/other", "/v1/stacks/no-stack-has-this~name"] {
+        let answer = world.ask(&Who::Nobody, "GET", path, &Value::Null).await;
+        assert_eq!((answer.status, answer.code()), (StatusCode::UNAUTHORIZED, "unauthenticated".into()), "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn bodies_are_what_they_should_be() {
     let world = World::new().await;
     let json = [("content-type", "application/json")];
     for (headers, body, status, code) in [
         (&json[..], "{", 400, "invalid"),
         (&json, "[]", 400, "invalid"),
+        (&json, r#"["shop"]"#, 400, "invalid"),
         (&json, r#"{"name": 1}"#, 400, "invalid"),
         (&json, r#"{"name": "a", "nmae": "b"}"#, 400, "invalid"),
         (&json, "", 400, "invalid"),

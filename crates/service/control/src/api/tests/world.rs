@@ -307,7 +307,8 @@ impl Region for StandIn {
         let RegionCall { handler, path_params, request } = call;
         let text = format!("{} {} {handler} {path_params:?}", request.method(), request.uri());
         let body = Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync();
-        Ok(Response::new(body))
+        let response = Response::builder().header("x-mu-invocation-id", "0f");
+        Ok(response.body(body).unwrap())
     }
 
     fn counts(&self, _: &StackId) -> BTreeMap<VersionNumber, Counts> {

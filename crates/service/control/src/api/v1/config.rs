@@ -15,7 +15,7 @@ use crate::api::Control;
 use crate::api::error::ApiError;
 use crate::api::front::Caller;
 use crate::api::input::{At, Input, Output};
-use crate::catalog::{CatalogError, StackPatch};
+use crate::catalog::{CatalogError, StackPatch, StackRecord};
 
 pub(super) fn router() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::new().routes(routes!(show, change))
@@ -59,16 +59,25 @@ async fn change(
     let stack = found(&control, &caller, &path.stack, Action::SetConfig).await?;
     caller.to(input.config.keys().map(String::as_str).collect::<Vec<_>>().join(" "));
     let patch = StackPatch { config: input.config, ..StackPatch::default() };
+    Ok(Output(view(&set(&control, &stack, &patch).await?.config)))
+}
+
+/// Changes a stack in its configuration, and what is served with it.
+pub(in crate::api) async fn set(
+    control: &Control,
+    stack: &StackRecord,
+    patch: &StackPatch,
+) -> Result<StackRecord, ApiError> {
     for version in control.routed_versions(&stack.id).await? {
         // Together they must not be more than a function can be given.
-        let config = stack.config_with(&patch).map_err(CatalogError::Config)?;
+        let config = stack.config_with(patch).map_err(CatalogError::Config)?;
         version.stack.with_environment(&config).map_err(|e| {
             ApiError::invalid(format!("with the variables that version {} declares: {e}", version.record.number))
         })?;
     }
-    let stack = control.catalog.change(&stack.id, &patch).await?;
+    let stack = control.catalog.change(&stack.id, patch).await?;
     control.reload(&stack.id).await?;
-    Ok(Output(view(&stack.config)))
+    Ok(stack)
 }
 
 fn view(config: &mu_stack::Env) -> ConfigView {

@@ -109,11 +109,11 @@ impl Query {
 }
 
 /// The methods that routes can have.
-const METHODS: [Method; 7] =
+pub(in crate::api) const METHODS: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
 
 /// Headers that are meant for the API and not for the function: above all its credentials.
-fn is_of_the_api(name: &str) -> bool {
+pub(in crate::api) fn is_of_the_api(name: &str) -> bool {
     matches!(
         name,
         "authorization"

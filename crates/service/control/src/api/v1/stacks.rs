@@ -18,7 +18,8 @@ use crate::api::front::Caller;
 use crate::api::input::{At, Created, Input, Output, Params};
 use crate::api::page::{Page, PageQuery};
 use crate::catalog::{
-    DataFate, EntryState, NewStack, RoutingRecord, StackEntry, StackListParams, StackRecord, StackState, VersionNumber,
+    CatalogError, DataFate, EntryState, NewStack, RoutingRecord, StackEntry, StackListParams, StackRecord, StackState,
+    StoredVersion, VersionNumber,
 };
 
 /// Grants that are looked at for the list of one client.
@@ -156,7 +157,16 @@ async fn create(
 ) -> Result<Created<StackView>, ApiError> {
     control.allow(&caller, Action::CreateStack, None).await?;
     let name = input.name.parse().map_err(|e| ApiError::invalid(format!("`name`: {e}")))?;
-    let new = NewStack::named(name, caller.principal());
+    let record = make(&control, &caller, NewStack::named(name, caller.principal())).await?;
+    Ok(Created(StackView::of_record(&record, None)))
+}
+
+/// Makes a stack whose admin is whoever makes it.
+pub(in crate::api) async fn make(
+    control: &Control,
+    caller: &Caller,
+    new: NewStack,
+) -> Result<StackRecord, CatalogError> {
     let grants = control.access.grants();
     let principal = &caller.who.subject.principal;
     let record = control
@@ -169,7 +179,16 @@ async fn create(
         .await?;
     caller.does(Action::CreateStack, Some(record.id));
     caller.to(record.name.as_str());
-    Ok(Created(StackView::of_record(&record, None)))
+    Ok(record)
+}
+
+/// What a stack is made of while it is served: of several routed versions the oldest, which was there before the others.
+pub(in crate::api) async fn served(control: &Control, id: &StackId) -> Result<Option<StoredVersion>, ApiError> {
+    let routing = control.catalog.routing(id).await?;
+    match routing.as_ref().and_then(|routing| routing.routing.weights().last().copied()) {
+        Some(weight) => Ok(Some(control.catalog.version(id, weight.version).await?)),
+        None => Ok(None),
+    }
 }
 
 /// Show a stack
@@ -182,10 +201,7 @@ async fn show(
     let record = found(&control, &caller, &path.stack, Action::ReadStack).await?;
     let routing = control.catalog.routing(&record.id).await?;
     let newest = control.catalog.versions(&record.id, None, 1).await?.versions;
-    let served = match routing.as_ref().and_then(|routing| routing.routing.weights().last().copied()) {
-        Some(weight) => Some(control.catalog.version(&record.id, weight.version).await?),
-        None => None,
-    };
+    let served = served(&control, &record.id).await?;
     let base = control.settings.gateway_url.trim_end_matches('/');
     let gateways = served.iter().flat_map(|version| version.stack.gateways()).map(|gateway| GatewayView {
         name: gateway.name.to_string(),
@@ -218,7 +234,7 @@ async fn delete(
 }
 
 /// The stacks that a client may see; `None` for all.
-async fn visible(control: &Control, caller: &Caller) -> Result<Option<BTreeSet<StackId>>, ApiError> {
+pub(in crate::api) async fn visible(control: &Control, caller: &Caller) -> Result<Option<BTreeSet<StackId>>, ApiError> {
     let subject = &caller.who.subject;
     let scope = subject.bounds().cloned();
     if subject.node == Some(NodeRole::Operator) {
