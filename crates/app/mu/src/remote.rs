@@ -8,6 +8,7 @@ pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod member;
 pub(crate) mod quota;
+pub(crate) mod rollout;
 pub(crate) mod secret;
 pub(crate) mod stack;
 pub(crate) mod token;

@@ -35,7 +35,7 @@ use mu_control::quota::{Owners, QuotaParts, Quotas};
 use mu_control::secrets::Secrets;
 use mu_control::usage::UsageLedger;
 use mu_db::{FileJournal, JournalOptions, Kv, MuDb, RedbKv, RedbOptions};
-use mu_env::Env;
+use mu_env::{Env, Tasks};
 use mu_gateway::{Gateway, GatewayPorts, HostTable};
 use mu_invoke::{Dormant, Invoker, Parts, Ports};
 use mu_runtime::{HttpClient, WasmEngine};
@@ -65,6 +65,8 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// A node that serves, is managed and watched. Stop it with [`Server::stop`].
 pub struct Server {
     env: Env,
+    /// What tells of the node until it has drained.
+    operations: Tasks,
     kv: Arc<RedbKv>,
     logs_kv: Arc<RedbKv>,
     invoker: Arc<Invoker>,
@@ -216,6 +218,7 @@ impl Server {
             region: Arc::new(region),
             turns: control_api::Turns::default(),
             metrics,
+            rollouts: control_api::Rollouts::default(),
             settings: control_api::ApiSettings {
                 gateway_url: match &settings.gateway.public_url {
                     Some(url) => url.to_string(),
@@ -225,6 +228,7 @@ impl Server {
             },
         });
 
+        control.find_rollouts().await?;
         let (tasks, shutdown) = (env.tasks(), env.tasks().shutdown());
         tasks.spawn(log_writer.run(shutdown.clone()));
         tasks.spawn(folder.run(shutdown.clone()));
@@ -233,10 +237,11 @@ impl Server {
         tasks.spawn(rollouts::run(Arc::clone(&control), shutdown.clone()));
         tasks.spawn(gateway.serve(shutdown.clone()));
         tasks.spawn(listener.serve(Arc::clone(&control).router(), shutdown.clone()));
-        let end = shutdown.clone();
-        tasks.spawn(operations.serve(async move { end.requested().await }));
+        let telling = Tasks::new();
+        let drained = telling.shutdown().clone();
+        telling.spawn(operations.serve(async move { drained.requested().await }));
         let drain_timeout = settings.drain_timeout;
-        Ok(Self { env, kv, logs_kv, invoker, drain_timeout, addresses, api_url, bootstrap })
+        Ok(Self { env, operations: telling, kv, logs_kv, invoker, drain_timeout, addresses, api_url, bootstrap })
     }
 
     /// Where it listens.
@@ -257,7 +262,8 @@ impl Server {
         self.bootstrap.as_deref()
     }
 
-    /// Accepts nothing new, waits for what is under way for as long as the settings allow, and closes the data.
+    /// Accepts nothing new, waits for what is under way for as long as the settings allow, and closes the data. Until
+    /// then metrics and health are answered, and that the node is not ready.
     pub async fn stop(&self) {
         let mut tasks = pin!(self.env.tasks().stop());
         if tokio::time::timeout(self.drain_timeout, &mut tasks).await.is_err() {
@@ -273,6 +279,7 @@ impl Server {
             tracing::warn!("calls are still under way; closing the data all the same");
         }
         self.invoker.stop();
+        self.operations.stop().await;
         self.logs_kv.close().await;
         self.kv.close().await;
     }
@@ -378,3 +385,6 @@ impl From<AccessError> for StartError {
         Self::Control(error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests;

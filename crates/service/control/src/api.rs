@@ -12,6 +12,7 @@ pub(crate) mod front;
 mod input;
 mod page;
 mod rates;
+mod rollouts;
 mod time;
 mod turns;
 mod upkeep;
@@ -42,6 +43,7 @@ use crate::usage::UsageLedger;
 use error::{ApiError, shown};
 use front::Caller;
 pub use front::PeerAddress;
+pub use rollouts::Rollouts;
 pub use turns::Turns;
 
 /// What an operator sets about the management API.
@@ -84,6 +86,8 @@ pub struct Control {
     pub turns: Turns,
     /// Where requests are counted.
     pub metrics: Metrics,
+    /// The rollouts that are under way.
+    pub rollouts: Rollouts,
     /// What an operator sets.
     pub settings: ApiSettings,
 }

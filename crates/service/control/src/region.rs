@@ -9,7 +9,7 @@ use bytes::Bytes;
 use mu_stack::StackId;
 
 use crate::catalog::{DataFate, Routing, StoredVersion, VersionNumber};
-use crate::rollout::Sample;
+use crate::rollout::Counts;
 
 /// The running part of a node, or of several. One implementation loads and serves versions here, in this process; tests
 /// have one that only remembers what it was told.
@@ -46,8 +46,8 @@ pub trait Region: Send + Sync + fmt::Debug {
     /// When the platform, not the function, has no answer.
     async fn invoke(&self, stack: &StackId, call: RegionCall) -> Result<http::Response<RegionBody>, RegionError>;
 
-    /// What each version of a stack has answered since it was loaded.
-    fn samples(&self, stack: &StackId) -> BTreeMap<VersionNumber, Sample>;
+    /// What each version of a stack that is served has done since it was loaded.
+    fn counts(&self, stack: &StackId) -> BTreeMap<VersionNumber, Counts>;
 }
 
 /// The body of an answer, as it comes.

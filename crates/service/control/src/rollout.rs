@@ -7,6 +7,8 @@
 
 mod histogram;
 
+use std::any::Any;
+use std::sync::Weak;
 use std::time::Duration;
 
 use mu_env::Timestamp;
@@ -20,6 +22,10 @@ use crate::catalog::stored::micros;
 pub const STEPS_MAX: usize = 20;
 /// Longest time between two steps.
 pub const INTERVAL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Differences of latency that don't count unless it is said otherwise: those of a machine that is busy with something
+/// else.
+const LATENCY_SLACK: Duration = Duration::from_millis(10);
 
 /// How traffic is shifted, and what makes it go back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +62,18 @@ pub struct Observation {
     pub old: Sample,
     /// The version that replaces it.
     pub new: Sample,
+}
+
+/// What one version has done since it was loaded.
+#[derive(Clone, Debug)]
+pub struct Counts {
+    /// What was loaded, by which later counts are known to be of the same. A version that is loaded anew, because
+    /// something beside it has changed, is counted anew.
+    pub loaded: Weak<dyn Any + Send + Sync>,
+    /// Requests that failed, by the fault of the function.
+    pub failures: u64,
+    /// How long all requests took, the failed ones included.
+    pub latencies: LatencyHistogram,
 }
 
 /// What one version did.
@@ -102,6 +120,18 @@ pub enum InvalidRollout {
     Margin,
 }
 
+impl Counts {
+    /// What was done since an earlier look at the version; all that is counted when it was loaded after that.
+    #[must_use]
+    pub fn since(&self, earlier: Option<&Self>) -> Sample {
+        let earlier = earlier.filter(|earlier| earlier.loaded.ptr_eq(&self.loaded));
+        let latencies = earlier.map(|earlier| self.latencies.since(&earlier.latencies));
+        let latencies = latencies.as_ref().unwrap_or(&self.latencies);
+        let failures = self.failures.saturating_sub(earlier.map_or(0, |earlier| earlier.failures));
+        Sample { requests: latencies.count(), failures, p95: latencies.quantile(95) }
+    }
+}
+
 impl RolloutConfig {
     /// 10 %, 50 %, 100 %, a minute apart and with at least 50 requests each; back when the new version fails 1
     /// percentage point more often, or is slower than one and a half times the old one and by more than 10 ms.
@@ -113,7 +143,7 @@ impl RolloutConfig {
             requests_min: 50,
             failures_margin_permille: 10,
             latency_factor_percent: 150,
-            latency_slack: Duration::from_millis(10),
+            latency_slack: LATENCY_SLACK,
         }
     }
 
@@ -155,16 +185,16 @@ impl RolloutConfig {
         }
     }
 
-    /// How much slower than the old version the new one may be: its p95 in percent of the other one's, where differences
-    /// up to `slack` never count.
+    /// How much slower than the old version the new one may be: its p95 in percent of the other one's. A difference of
+    /// up to 10 ms never counts.
     ///
     /// # Errors
     /// [`InvalidRollout::Factor`].
-    pub fn with_latency(self, factor_percent: u32, slack: Duration) -> Result<Self, InvalidRollout> {
-        if factor_percent < 100 {
+    pub fn with_latency_factor_percent(self, percent: u32) -> Result<Self, InvalidRollout> {
+        if percent < 100 {
             return Err(InvalidRollout::Factor);
         }
-        Ok(Self { latency_factor_percent: factor_percent, latency_slack: slack, ..self })
+        Ok(Self { latency_factor_percent: percent, ..self })
     }
 }
 
@@ -282,7 +312,8 @@ impl TryFrom<Fields> for RolloutConfig {
         let config = Self::new().with_steps(fields.steps)?.with_interval(Duration::from_millis(fields.interval_ms))?;
         let config = config.with_requests_min(fields.requests_min);
         let config = config.with_failures_margin_permille(fields.failures_margin_permille)?;
-        config.with_latency(fields.latency_factor_percent, Duration::from_millis(fields.latency_slack_ms))
+        let config = config.with_latency_factor_percent(fields.latency_factor_percent)?;
+        Ok(Self { latency_slack: Duration::from_millis(fields.latency_slack_ms), ..config })
     }
 }
 

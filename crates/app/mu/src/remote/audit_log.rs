@@ -10,7 +10,7 @@ use crate::output::{OutputArgs, or_dash, short_time};
 
 /// Show what was done on a node, or to a stack, newest first
 ///
-/// What was done on a node is for its operators; with --stack, what was done to a stack is for its admins.
+/// What was done on a node is for its operators; with --stack, what was done to a stack is for its viewers.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
     /// Only what was done to this stack

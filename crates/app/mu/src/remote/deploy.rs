@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use self::routes::{RouteUrl, route_urls};
 use super::Remote;
+use super::rollout::RolloutArgs;
 use super::version_number::{VersionNumber, Weight, Weights, shares};
 use crate::build::{self, Force, Tell};
 use crate::client::{Call, CallError, Client, path};
@@ -54,6 +55,8 @@ pub(crate) struct Arguments {
     /// Give the version its requests in steps, and take them back if it does worse than the one before
     #[arg(long)]
     auto: bool,
+    #[command(flatten)]
+    rollout: RolloutArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -153,7 +156,7 @@ impl Deploy<'_> {
         let version = self.make_version(stack, arguments.message.as_deref(), activate)?;
         let number = view::<VersionView>(&version)?.number;
         if by_steps {
-            let order = json!({"weights": Weights::all_to(number).0, "auto": {}});
+            let order = json!({"weights": Weights::all_to(number).0, "auto": arguments.rollout.order()});
             let routing = Call::order(Method::PUT, path(&["stacks", stack, "routing"]), &order);
             self.client.tell(&routing).map_err(|error| {
                 let made = format!("version {number} is made, and is not served");

@@ -102,8 +102,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             let (client, stack) = stack.connect()?;
             let call = Call::order(Method::POST, path(&["stacks", &stack, "secrets", "rotate"]), &json!({}));
             let RotatedView { rotated } = client.ask(&call)?;
-            let what = if rotated == 1 { "secret" } else { "secrets" };
-            terminal::say(format!("Encrypted {rotated} {what} of {stack} anew"));
+            let what = if rotated == 1 { "version" } else { "versions" };
+            terminal::say(format!("Encrypted the secrets of {stack} anew: {rotated} {what}"));
             Ok(())
         }
         Command::Delete { name, stack, certainty } => {

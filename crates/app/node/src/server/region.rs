@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,11 +13,11 @@ use mu_control::catalog::{
 };
 use mu_control::quota::Quotas;
 use mu_control::region::{Region, RegionBody, RegionCall, RegionError};
-use mu_control::rollout::Sample;
+use mu_control::rollout::{Counts, LatencyHistogram};
 use mu_control::secrets::{SecretError, SecretName, Secrets};
 use mu_db::MuDb;
 use mu_env::Env;
-use mu_invoke::{Cause, DeployError, DeployParams, Deployment, Invoker, Wake, WakeError, Weighted};
+use mu_invoke::{Cause, DeployError, DeployParams, Deployment, Invoker, StatsSnapshot, Wake, WakeError, Weighted};
 use mu_runtime::{Artifact, ArtifactSource, ContentHash, Request, full_body};
 use mu_stack::{FunctionName, StackId};
 use mu_storage::Boxes;
@@ -260,15 +260,25 @@ impl Region for NodeRegion {
         Ok(response)
     }
 
-    fn samples(&self, stack: &StackId) -> BTreeMap<VersionNumber, Sample> {
+    fn counts(&self, stack: &StackId) -> BTreeMap<VersionNumber, Counts> {
         let versions = self.invoker.deployments().versions(stack);
-        let sample = |deployment: &Deployment| {
+        let counts = |deployment: &Arc<Deployment>| {
             let number = VersionNumber::try_from(deployment.version()).ok()?;
             let stats = deployment.stats().snapshot();
-            Some((number, Sample { requests: stats.requests(), failures: stats.failures(), p95: stats.quantile(0.95) }))
+            let loaded: Weak<Deployment> = Arc::downgrade(deployment);
+            Some((number, Counts { loaded, failures: stats.failures(), latencies: latencies(&stats) }))
         };
-        versions.iter().filter_map(|(deployment, _)| sample(deployment)).collect()
+        versions.iter().filter_map(|(deployment, _)| counts(deployment)).collect()
     }
+}
+
+/// The same counts in the finer buckets of the control plane, each where its longest latency belongs.
+fn latencies(stats: &StatsSnapshot) -> LatencyHistogram {
+    let mut counts = vec![0; LatencyHistogram::BUCKETS];
+    for (end, count) in stats.buckets() {
+        counts[LatencyHistogram::bucket(end.saturating_sub(Duration::from_micros(1)))] += count;
+    }
+    LatencyHistogram::from_counts(counts)
 }
 
 impl fmt::Debug for NodeRegion {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
@@ -150,9 +150,11 @@ async fn admit(
         Start::Run(ticket) => ticket,
         Start::Answered(response) => return Ok(response),
     };
-    let what = format!("{} {}", parts.method, parts.uri.path());
-    let record = AuditRecord::begun(&control.env, &caller.who, &what)
-        .by_request(from.map(|ip| ip.to_string()).unwrap_or_default(), request_id.to_string());
+    let record = is_recorded(&parts).then(|| {
+        let what = format!("{} {}", parts.method, parts.uri.path());
+        AuditRecord::begun(&control.env, &caller.who, &what)
+            .by_request(from.map(|ip| ip.to_string()).unwrap_or_default(), request_id.to_string())
+    });
     let request = Request::from_parts(parts, Body::from(content));
     let write = Write { control: Arc::clone(control), caller, ticket, record };
     let (sender, receiver) = oneshot::channel();
@@ -168,14 +170,16 @@ struct Write {
     control: Arc<Control>,
     caller: Caller,
     ticket: Option<Ticket>,
-    record: AuditRecord,
+    record: Option<AuditRecord>,
 }
 
 impl Write {
     /// Does it, with a record before and after.
     async fn run(mut self, request: Request, next: Next) -> Result<Response, ApiError> {
         let audit = &self.control.audit;
-        if let Err(error) = audit.append(&self.record).await {
+        if let Some(record) = &self.record
+            && let Err(error) = audit.append(record).await
+        {
             if let Some(ticket) = self.ticket {
                 self.control.idempotency.abandon(ticket).await?;
             }
@@ -185,7 +189,9 @@ impl Write {
             Some(ticket) => while_renewed(&self.control, ticket, next.run(request)).await,
             None => next.run(request).await,
         };
-        audit.append(&ended(self.record, &self.caller, outcome(&response))).await?;
+        if let Some(record) = self.record {
+            audit.append(&ended(record, &self.caller, outcome(&response))).await?;
+        }
         match self.ticket {
             Some(ticket) => finish(&self.control, ticket, response).await,
             None => Ok(response),
@@ -251,7 +257,17 @@ async fn read_body(mut body: Body, bytes_max: usize) -> Result<Bytes, ApiError> 
 
 /// Whether a request carries a piece of an upload, which may be larger than other bodies.
 fn is_piece(parts: &Parts) -> bool {
-    parts.method == Method::PATCH && parts.uri.path().contains("/uploads/")
+    is_for(parts, &Method::PATCH, "/v1/stacks/{stack}/uploads/{id}")
+}
+
+/// Whether a request that is no GET leaves an audit record: not when it is only a question, nor when it carries on what
+/// has a record from when it began.
+fn is_recorded(parts: &Parts) -> bool {
+    !is_piece(parts) && !is_for(parts, &Method::POST, "/v1/stacks/{stack}/artifacts/missing")
+}
+
+fn is_for(parts: &Parts, method: &Method, path: &str) -> bool {
+    parts.method == *method && parts.extensions.get::<MatchedPath>().is_some_and(|matched| matched.as_str() == path)
 }
 
 fn check_body(expected: ExpectedBody, content: &[u8]) -> Result<(), ApiError> {

@@ -5,5 +5,6 @@ mod domains;
 mod fn_api;
 mod matrix;
 mod quotas;
+mod rollouts;
 mod world;
 mod writes;

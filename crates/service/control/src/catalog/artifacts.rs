@@ -6,17 +6,19 @@
 //! - A blob is written before the record names it, under the id of the upload it comes from. A blob that no record names
 //!   and whose upload is not open any more is garbage.
 //! - An artifact is collected by condemning its record first, then removing the blob, then the record. Every version
-//!   that begins to use an artifact changes its record, and so does every upload: whoever condemns expects it as it was
-//!   when nobody used it.
+//!   that begins to use an artifact, and every upload, expects its record as it found it, so that many can at once, and
+//!   changes it only when it was not used for a minute. Whoever condemns changes it first, then looks whether somebody
+//!   uses it, and expects it as they left it: uses from before the look are seen, and later ones find an old record.
 //!
 //! Whether an artifact is there is nobody's business but of those who have its bytes: an artifact counts as there for
 //! the stack that uses it, and for whoever uploaded it whole. Everyone else has to upload it, and is told nothing.
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use mu_db::{KeyRange, Kv, KvError, Order, Scan, ScanLimit, Select, keys};
+use mu_db::{Batch, KeyRange, Kv, KvError, Order, Scan, ScanLimit, Select, keys};
 use mu_env::{Env, Timestamp};
 use mu_stack::StackId;
 use mu_storage::{BlobError, BlobReader, Blobs, InvalidUploadId, UploadId, UploadStore};
@@ -24,13 +26,16 @@ use serde::{Deserialize, Serialize};
 
 use super::ArtifactHash;
 use super::limits::{ARTIFACT_BYTES_MAX, ASKED_ARTIFACTS_MAX, OPEN_UPLOADS_MAX};
-use super::stored::{self, RecordError, Stored, micros, text};
+use super::stored::{self, RecordError, Stored, encode, micros, text};
 
 /// What all blobs of artifacts begin with.
 pub(super) const BLOBS: &str = "artifacts/";
 
 /// Bytes that are read of a blob or an upload at once.
 pub(super) const PIECE_BYTES: usize = 1 << 20;
+
+/// How often a record is changed by those who use the artifact.
+const TOUCHED_EVERY: Duration = Duration::from_secs(60);
 
 /// The artifacts of a node, and the uploads they come from. Cloning is cheap.
 #[derive(Clone)]
@@ -147,7 +152,7 @@ pub(super) struct ArtifactRecord {
     /// The upload that its blob is named after.
     #[serde(with = "text")]
     pub(super) blob: UploadId,
-    /// When it was last uploaded, or a version began to use it.
+    /// When it was last uploaded, or a version began to use it, to [`TOUCHED_EVERY`].
     #[serde(with = "micros")]
     pub(super) touched: Timestamp,
     /// Counts these, so that no two states of a record are equal.
@@ -156,10 +161,16 @@ pub(super) struct ArtifactRecord {
     pub(super) condemned: bool,
 }
 
-impl ArtifactRecord {
-    /// The same, used once more.
-    pub(super) fn touched(&self, now: Timestamp) -> Self {
-        Self { touched: now, revision: self.revision + 1, ..self.clone() }
+impl Stored<ArtifactRecord> {
+    /// What makes a batch a use of the artifact: it must be as it was found, and is not old from then on.
+    pub(super) fn used_by(&self, batch: Batch, hash: &ArtifactHash, now: Timestamp) -> Batch {
+        let key = keys::catalog::artifact(hash.as_bytes());
+        let batch = batch.expect_value(key.clone(), self.raw());
+        if now < self.value.touched.plus(TOUCHED_EVERY) {
+            return batch;
+        }
+        let touched = ArtifactRecord { touched: now, revision: self.value.revision + 1, ..self.value.clone() };
+        batch.put(key, encode(&touched))
     }
 }
 
@@ -295,7 +306,7 @@ impl fmt::Display for Size {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stored::{decode, encode};
+    use super::super::stored::decode;
     use super::*;
 
     /// Changing one of these strands the data of every node: add a version instead.

@@ -29,6 +29,13 @@ pub struct Collected {
     pub leftovers: u64,
 }
 
+/// Whether an artifact counts as there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Condemned {
+    No,
+    Yes,
+}
+
 impl Artifacts {
     /// Removes artifacts that no version has used for a day, uploads that took too long, and what processes that ended
     /// left behind. Safe at any time and by several at once; an interrupted collection goes on with the next one.
@@ -93,10 +100,15 @@ impl Artifacts {
             artifact
         } else {
             let is_old = artifact.value.touched.plus(UNUSED_ARTIFACT_AGE_MAX) <= self.env.now();
-            if !is_old || any_row(&*self.kv, keys::catalog::artifact_uses(hash.as_bytes())).await? {
+            if !is_old || self.is_used(hash).await? {
                 return Ok(());
             }
-            match self.condemn(hash, &artifact).await? {
+            // From here on, whoever begins to use it changes its record; whoever has begun before is seen.
+            let Some(artifact) = self.change(hash, &artifact, Condemned::No).await? else { return Ok(()) };
+            if self.is_used(hash).await? {
+                return Ok(());
+            }
+            match self.change(hash, &artifact, Condemned::Yes).await? {
                 Some(condemned) => condemned,
                 None => return Ok(()),
             }
@@ -109,14 +121,21 @@ impl Artifacts {
         Ok(())
     }
 
-    /// `None` when someone used the artifact meanwhile.
-    async fn condemn(
+    async fn is_used(&self, hash: &ArtifactHash) -> Result<bool, ArtifactError> {
+        Ok(any_row(&*self.kv, keys::catalog::artifact_uses(hash.as_bytes())).await?)
+    }
+
+    /// Changes a record, so that nobody who has read it before can begin to use the artifact. `None` when someone changed
+    /// it meanwhile.
+    async fn change(
         &self,
         hash: &ArtifactHash,
         artifact: &Stored<ArtifactRecord>,
+        condemned: Condemned,
     ) -> Result<Option<Stored<ArtifactRecord>>, ArtifactError> {
         let key = keys::catalog::artifact(hash.as_bytes());
-        let value = ArtifactRecord { condemned: true, ..artifact.value.clone() };
+        let (revision, condemned) = (artifact.value.revision + 1, condemned == Condemned::Yes);
+        let value = ArtifactRecord { revision, condemned, ..artifact.value.clone() };
         let raw = encode(&value);
         let batch = Batch::new().expect_value(key.clone(), artifact.raw()).put(key, raw.clone());
         Ok((self.kv.commit(batch).await? == Outcome::Committed).then_some(Stored { value, raw }))

@@ -94,24 +94,25 @@ impl Artifacts {
         for _ in 0..ATTEMPTS_MAX {
             let now = self.env.now();
             let old = read_artifact(&*self.kv, &hash).await?;
-            let record = match old.as_ref().map(|old| &old.value) {
-                Some(old) if !old.condemned => old.touched(now),
+            let batch = Batch::new().expect_value(slot.clone(), upload.raw()).delete(slot.clone());
+            let (batch, blob) = match old {
+                Some(old) if !old.value.condemned => (old.used_by(batch, &hash, now), old.value.blob),
                 _ if own_blob == OwnBlob::NotNeeded => return Ok(Entered::BlobNeeded),
                 condemned => {
-                    if let Some(condemned) = condemned.filter(|condemned| condemned.blob != id) {
+                    if let Some(condemned) = condemned.as_ref().filter(|condemned| condemned.value.blob != id) {
                         // Nobody will know of its blob any more.
-                        self.blobs.delete(&blob_key(&hash, condemned.blob)).await?;
+                        self.blobs.delete(&blob_key(&hash, condemned.value.blob)).await?;
                     }
-                    let revision = condemned.map_or(0, |condemned| condemned.revision) + 1;
-                    ArtifactRecord { size_bytes, blob: id, touched: now, revision, condemned: false }
+                    let revision = condemned.as_ref().map_or(0, |condemned| condemned.value.revision) + 1;
+                    let record = ArtifactRecord { size_bytes, blob: id, touched: now, revision, condemned: false };
+                    let condemned = condemned.map(|condemned| condemned.raw());
+                    (batch.expect(key.clone(), condemned).put(key.clone(), encode(&record)), id)
                 }
             };
-            let batch = Batch::new().expect_value(slot.clone(), upload.raw()).delete(slot.clone());
-            let batch = batch.expect(key.clone(), old.map(|old| old.raw())).put(key.clone(), encode(&record));
             let uploader = keys::catalog::artifact_uploader(hash.as_bytes(), principal);
             match self.kv.commit(batch.put(uploader, encode_bytes(b""))).await? {
                 Outcome::Committed => {
-                    if own_blob == OwnBlob::Written && record.blob != id {
+                    if own_blob == OwnBlob::Written && blob != id {
                         // Someone else has stored the same meanwhile.
                         self.blobs.delete(&blob_key(&hash, id)).await?;
                     }

@@ -6,7 +6,7 @@ use mu_db::{Batch, Cut, KeyRange, Order, Outcome, Scan, ScanLimit, Select, keys}
 use mu_stack::limits::FILE_BYTES_MAX;
 use mu_stack::{FunctionName, Stack, StackId};
 
-use super::artifacts::{ArtifactRecord, held};
+use super::artifacts::held;
 use super::error::{at_most, cut_failure};
 use super::limits::{
     ATTEMPTS_MAX, MANIFEST_BYTES_MAX, MESSAGE_BYTES_MAX, PAGE_MAX, PRINCIPAL_BYTES_MAX, VERSIONS_KEPT,
@@ -181,10 +181,7 @@ impl Catalog {
                 missing.insert(hash);
                 continue;
             };
-            let key = keys::catalog::artifact(hash.as_bytes());
-            let touched = ArtifactRecord::touched(&artifact.value, self.env.now());
-            // A collection that is about to take it away expects it as it was.
-            batch = batch.expect_value(key.clone(), artifact.raw()).put(key, encode(&touched));
+            batch = artifact.used_by(batch, &hash, self.env.now());
             let used = keys::catalog::artifact_use(hash.as_bytes(), id.key(), version.number.get());
             batch = batch.put(used, encode_bytes(b""));
         }

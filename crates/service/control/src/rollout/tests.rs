@@ -1,5 +1,7 @@
 //! What a rollout decides.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -98,8 +100,31 @@ fn what_cannot_be_configured() {
     for (interval, is_fine) in [(SECOND, true), (SECOND / 2, false), (INTERVAL_MAX, true), (INTERVAL_MAX * 2, false)] {
         assert_eq!(config().with_interval(interval).is_ok(), is_fine, "{interval:?}");
     }
-    assert_eq!(config().with_latency(99, SECOND), Err(InvalidRollout::Factor));
+    assert_eq!(config().with_latency_factor_percent(99), Err(InvalidRollout::Factor));
     assert_eq!(config().with_failures_margin_permille(1_000), Err(InvalidRollout::Margin));
+}
+
+#[test]
+fn what_was_counted_before_a_look_does_not_count_after_it() {
+    let (first, anew) = (Arc::new(()), Arc::new(()));
+    let counts = |load: &Arc<()>, failures, millis: &[u64]| {
+        let mut latencies = LatencyHistogram::new();
+        millis.iter().for_each(|millis| latencies.record(Duration::from_millis(*millis)));
+        let loaded: Weak<()> = Arc::downgrade(load);
+        Counts { loaded, failures, latencies }
+    };
+    let p95 = |millis| Some(LatencyHistogram::upper_bound(LatencyHistogram::bucket(Duration::from_millis(millis))));
+    let earlier = counts(&first, 2, &[900, 900, 1]);
+    for (now, expected) in [
+        (earlier.clone(), Sample::default()),
+        (counts(&first, 3, &[900, 900, 1, 4, 5]), Sample { requests: 2, failures: 1, p95: p95(5) }),
+        // Loaded anew: with fewer requests, and with more.
+        (counts(&anew, 0, &[7]), Sample { requests: 1, failures: 0, p95: p95(7) }),
+        (counts(&anew, 3, &[900, 900, 1, 4]), Sample { requests: 4, failures: 3, p95: p95(900) }),
+    ] {
+        assert_eq!(now.since(Some(&earlier)), expected);
+    }
+    assert_eq!(earlier.since(None).requests, 3);
 }
 
 /// Changing this strands the rollouts of every node: old fields have to be read.

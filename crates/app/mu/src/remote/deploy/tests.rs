@@ -33,12 +33,16 @@ fn module(bytes: usize) -> Module {
 }
 
 fn arguments() -> Arguments {
+    parsed(&["--message", "first"])
+}
+
+fn parsed(arguments: &[&str]) -> Arguments {
     #[derive(clap::Parser)]
     struct Only {
         #[command(flatten)]
         arguments: Arguments,
     }
-    <Only as clap::Parser>::parse_from(["deploy", "--message", "first"]).arguments
+    <Only as clap::Parser>::parse_from([&["deploy"], arguments].concat()).arguments
 }
 
 fn deploy(server: &StandIn, modules: &[Module], arguments: &Arguments) -> Result<Deployed, Failure> {
@@ -133,12 +137,12 @@ fn what_the_node_has_is_not_sent_and_a_rollout_begins_after_the_version_is_made(
         "POST /v1/stacks/shop/versions" => Reply::json(201, &json!({"number": 2})),
         _ => node(asked, true),
     });
-    let arguments = Arguments { auto: true, ..arguments() };
+    let arguments = parsed(&["--auto", "--p95-factor", "2"]);
     assert_eq!(deploy(&server, &[module(10)], &arguments).unwrap().number.to_string(), "v2");
     let asked = server.asked();
     assert_eq!(asked[2].json()["activate"], json!(false));
     assert_eq!(asked[3].line(), "PUT /v1/stacks/shop/routing");
-    assert_eq!(asked[3].json(), json!({"weights": [{"version": 2, "weight": 100}], "auto": {}}));
+    assert_eq!(asked[3].json(), json!({"weights": [{"version": 2, "weight": 100}], "auto": {"p95_factor": 2.0}}));
 }
 
 #[test]

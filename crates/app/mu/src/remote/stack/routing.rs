@@ -2,11 +2,11 @@
 
 use clap::Args;
 use http::Method;
-use mu_stack::HumanDuration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::OnStack;
+use super::super::rollout::RolloutArgs;
 use super::super::version_number::{VersionNumber, Weight, Weights, shares};
 use crate::client::{Call, path};
 use crate::failure::Failure;
@@ -30,15 +30,8 @@ pub(crate) struct RouteArguments {
     /// Go there in steps
     #[arg(long, requires = "to")]
     auto: bool,
-    /// The steps, in percent, rising to 100 [default: 10,50,100]
-    #[arg(long, value_name = "PERCENT", value_delimiter = ',', requires = "auto", value_parser = clap::value_parser!(u8).range(1..=100))]
-    steps: Option<Vec<u8>>,
-    /// How long a step lasts at least [default: 1m]
-    #[arg(long, value_name = "TIME", requires = "auto")]
-    interval: Option<HumanDuration>,
-    /// How many requests the version has to answer in a step [default: 50]
-    #[arg(long, value_name = "N", requires = "auto")]
-    min_requests: Option<u64>,
+    #[command(flatten)]
+    rollout: RolloutArgs,
     /// Only if the routing has this revision still
     #[arg(long, value_name = "N")]
     revision: Option<u64>,
@@ -96,17 +89,7 @@ impl RouteArguments {
             order["revision"] = json!(revision);
         }
         if self.auto {
-            let mut auto = json!({});
-            if let Some(steps) = &self.steps {
-                auto["steps"] = json!(steps);
-            }
-            if let Some(interval) = self.interval {
-                auto["interval_s"] = json!(interval.duration().as_secs().max(1));
-            }
-            if let Some(requests) = self.min_requests {
-                auto["min_requests"] = json!(requests);
-            }
-            order["auto"] = auto;
+            order["auto"] = self.rollout.order();
         }
         Some(order)
     }
@@ -163,6 +146,14 @@ mod tests {
                     "auto": {"steps": [5, 100], "interval_s": 120, "min_requests": 9},
                 }))),
             ),
+            (
+                &["--to", "v4", "--auto", "--error-margin", "0.5", "--p95-factor", "2"],
+                Ok(Some(json!({
+                    "weights": weights(&[(4, 100)]),
+                    "auto": {"error_margin_percent": 0.5, "p95_factor": 2.0},
+                }))),
+            ),
+            (&["--to", "v4", "--auto", "--p95-factor", "nan"], Err(ErrorKind::ValueValidation)),
             (&["--auto"], Err(ErrorKind::MissingRequiredArgument)),
             (&["--to", "v4", "--steps", "5,100"], Err(ErrorKind::MissingRequiredArgument)),
             (&["--to", "v4", "--weight", "v4=100"], Err(ErrorKind::ArgumentConflict)),

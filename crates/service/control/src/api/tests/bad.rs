@@ -11,6 +11,7 @@ use super::world::{OPERATOR, Who, World, parts};
 use crate::access::signature::SignedBody;
 use crate::access::{NodeRights, Role, TokenScope, TokenStacks};
 use crate::catalog::ArtifactHash;
+use crate::catalog::limits::ASKED_ARTIFACTS_MAX;
 
 const BOSS: Who = Who::Key(OPERATOR);
 const BODY: &[u8] = br#"{"name":"shop"}"#;
@@ -185,4 +186,16 @@ async fn paths_and_methods_that_are_not_there_say_so() {
     assert!(requests >= 10, "those that lead nowhere are counted as well: {requests}");
     assert_eq!(world.ask(&Who::Nobody, "GET", "/v1/node", &Value::Null).await.status, StatusCode::OK);
     assert_eq!(count("ok").as_deref(), Some("1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_is_about_so_many_artifacts() {
+    let world = World::new().await;
+    world.stack("shop", &[]).await;
+    for (count, expected) in [(ASKED_ARTIFACTS_MAX, StatusCode::OK), (ASKED_ARTIFACTS_MAX + 1, StatusCode::BAD_REQUEST)]
+    {
+        let hashes = vec![ArtifactHash::of(b"code").to_string(); count];
+        let answer = world.ask(&BOSS, "POST", "/v1/stacks/shop/artifacts/missing", &json!({"hashes": hashes})).await;
+        assert_eq!(answer.status, expected, "{answer:?}");
+    }
 }

@@ -1,5 +1,6 @@
 //! A node to ask, with a stand-in for what runs the stacks.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -24,7 +25,7 @@ use crate::access::signature::{Authorities, SignedBody, Signer};
 use crate::access::{
     Access, AccessSettings, AnonymousAccess, LastAdmin, NewToken, NodeRole, Principal, Role, SecretKey, TokenScope,
 };
-use crate::api::{ApiSettings, Control, Turns};
+use crate::api::{ApiSettings, Control, Rollouts, Turns};
 use crate::audit::Audit;
 use crate::catalog::{
     ArtifactHash, Artifacts, Catalog, DataFate, Idempotency, NewStack, NewVersion, Routing, StoredVersion,
@@ -34,7 +35,7 @@ use crate::domains::{Domains, MemHosts, MemProver};
 use crate::logs::{LogOptions, LogStore};
 use crate::quota::{Measure, MeasureError, Owners, Quota, QuotaDefaults, QuotaParts, Quotas, Stored};
 use crate::region::{Region, RegionBody, RegionCall, RegionError};
-use crate::rollout::Sample;
+use crate::rollout::{Counts, LatencyHistogram};
 use crate::secrets::Secrets;
 use crate::usage::UsageLedger;
 
@@ -117,6 +118,7 @@ impl World {
             region: Arc::clone(&region) as _,
             turns: Turns::default(),
             metrics,
+            rollouts: Rollouts::default(),
             settings: ApiSettings { gateway_url: "http://127.0.0.1:12080".to_owned(), request_bytes_max: 1 << 20 },
         });
         let router = Arc::clone(&control).router();
@@ -254,16 +256,31 @@ fn version(name: &str, message: &str) -> NewVersion {
 
 /// A [`Region`] that runs nothing, and remembers what it was told.
 #[derive(Debug, Default)]
-pub(super) struct StandIn(Mutex<Vec<String>>);
+pub(super) struct StandIn {
+    told: Mutex<Vec<String>>,
+    counts: Mutex<BTreeMap<VersionNumber, Counts>>,
+}
 
 impl StandIn {
     fn note(&self, what: String) {
-        self.0.lock().unwrap().push(what);
+        self.told.lock().unwrap().push(what);
     }
 
     /// What it was told since this was asked last.
     pub(super) fn told(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap())
+        std::mem::take(&mut self.told.lock().unwrap())
+    }
+
+    /// A version answers so many requests, in so many milliseconds each, of which so many fail.
+    pub(super) fn answers(&self, version: u64, requests: u64, millis: u64, failures: u64) {
+        let mut all = self.counts.lock().unwrap();
+        let counts = all.entry(version.try_into().unwrap()).or_insert_with(|| Counts {
+            loaded: Arc::downgrade(&(Arc::new(()) as Arc<dyn Any + Send + Sync>)),
+            failures: 0,
+            latencies: LatencyHistogram::new(),
+        });
+        counts.failures += failures;
+        (0..requests).for_each(|_| counts.latencies.record(Duration::from_millis(millis)));
     }
 }
 
@@ -284,6 +301,7 @@ impl Region for StandIn {
 
     async fn reload(&self, _: &StackId, routing: &Routing) -> Result<(), RegionError> {
         self.note(format!("reload {routing}"));
+        self.counts.lock().unwrap().clear();
         Ok(())
     }
 
@@ -301,8 +319,8 @@ impl Region for StandIn {
         Ok(response.body(body).unwrap())
     }
 
-    fn samples(&self, _: &StackId) -> BTreeMap<VersionNumber, Sample> {
-        BTreeMap::new()
+    fn counts(&self, _: &StackId) -> BTreeMap<VersionNumber, Counts> {
+        self.counts.lock().unwrap().clone()
     }
 }
 

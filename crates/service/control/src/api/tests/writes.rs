@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::world::{BROKEN, OPERATOR, Who, World, stack};
+use crate::catalog::ArtifactHash;
 
 const BOSS: Who = Who::Key(OPERATOR);
 
@@ -91,13 +92,8 @@ async fn a_call_of_a_handler_is_what_was_asked_for() {
     assert_eq!(answer.body, "GET /?q=1 cart.show [(\"id\", \"a b\")]");
 }
 
-#[tokio::test(start_paused = true)]
-async fn every_write_leaves_a_record_of_how_it_ended() {
-    let world = World::new().await;
-    let made = world.ask(&BOSS, "POST", "/v1/stacks", &json!({"name": "shop"})).await;
-    assert_eq!(made.status, StatusCode::CREATED);
-    let _ = world.ask(&BOSS, "POST", "/v1/stacks", &json!({"name": "shop"})).await;
-    let _ = world.ask(&BOSS, "DELETE", "/v1/stacks/unknown", &Value::Null).await;
+/// Actions, targets and outcomes of the audit log, sorted.
+async fn records(world: &World) -> Vec<String> {
     let audit = world.ask(&BOSS, "GET", "/v1/audit", &Value::Null).await.json();
     let mut lines: Vec<String> = Vec::new();
     for item in audit["items"].as_array().unwrap() {
@@ -105,12 +101,47 @@ async fn every_write_leaves_a_record_of_how_it_ended() {
         assert_eq!(item["principal"], super::world::principal(OPERATOR).to_string());
     }
     lines.sort();
+    lines
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_write_leaves_a_record_of_how_it_ended() {
+    let world = World::new().await;
+    let made = world.ask(&BOSS, "POST", "/v1/stacks", &json!({"name": "shop"})).await;
+    assert_eq!(made.status, StatusCode::CREATED);
+    let _ = world.ask(&BOSS, "POST", "/v1/stacks", &json!({"name": "shop"})).await;
+    let _ = world.ask(&BOSS, "DELETE", "/v1/stacks/unknown", &Value::Null).await;
     assert_eq!(
-        lines,
+        records(&world).await,
         [
             r#""stack.create" "shop" "done""#,
             r#""stack.create" null "failed: name_taken""#,
             r#""stack.delete" null "failed: unknown_stack""#,
         ]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_leaves_a_record_of_its_beginning_and_none_of_its_pieces() {
+    let world = World::new().await;
+    world.stack("shop", &[]).await;
+    let uploads = "/v1/stacks/shop/uploads";
+    let hashes = ["code", "more"].map(|content| ArtifactHash::of(content.as_bytes()).to_string());
+    let asked = world.ask(&BOSS, "POST", "/v1/stacks/shop/artifacts/missing", &json!({"hashes": hashes})).await;
+    assert_eq!(asked.json()["missing"], json!(hashes));
+    let mut ids = Vec::new();
+    for hash in &hashes {
+        let begun = world.ask(&BOSS, "POST", uploads, &json!({"hash": hash, "bytes": 4})).await;
+        ids.push(begun.json()["id"].as_str().unwrap().to_owned());
+    }
+    for (offset, piece) in [("0", "co"), ("1", "x"), ("2", "de")] {
+        let path = format!("{uploads}/{}", ids[0]);
+        let answer = world.send(&BOSS, "PATCH", &path, &[("upload-offset", offset)], piece.into()).await;
+        assert_eq!(answer.status.is_success(), offset != "1", "{answer:?}");
+    }
+    let given_up = world.ask(&BOSS, "DELETE", &format!("{uploads}/{}", ids[1]), &Value::Null).await;
+    assert_eq!(given_up.status, StatusCode::NO_CONTENT);
+    let mut expected = [&hashes[0], &hashes[1], &ids[1]].map(|target| format!(r#""stack.deploy" "{target}" "done""#));
+    expected.sort();
+    assert_eq!(records(&world).await, expected);
 }

@@ -18,8 +18,11 @@ use crate::api::Control;
 use crate::api::error::ApiError;
 use crate::api::front::Caller;
 use crate::api::input::{At, Created, Done, Input, Output};
-use crate::catalog::limits::PIECE_BYTES_MAX;
+use crate::catalog::limits::{ASKED_ARTIFACTS_MAX, PIECE_BYTES_MAX};
 use crate::catalog::{ArtifactError, ArtifactHash, Upload};
+
+// The description of the API takes numbers only as they are written.
+const _: () = assert!(ASKED_ARTIFACTS_MAX == 256, "`Wanted` describes another limit");
 
 const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 
@@ -31,8 +34,8 @@ pub(super) fn router() -> OpenApiRouter<Arc<Control>> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
-    /// Their hashes (BLAKE3, hexadecimal), at most 1 000.
-    #[schema(max_items = 1000, value_type = Vec<Blake3>)]
+    /// Their hashes (BLAKE3, hexadecimal), at most 256.
+    #[schema(max_items = 256, value_type = Vec<Blake3>)]
     hashes: Vec<String>,
 }
 

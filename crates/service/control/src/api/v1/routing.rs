@@ -19,9 +19,6 @@ use crate::api::input::{At, Input, Output};
 use crate::catalog::{Routing, RoutingChange, RoutingRecord, VersionNumber, Weight};
 use crate::rollout::{Rollout, RolloutConfig};
 
-/// Differences of latency that never count: those of a machine that is busy with something else.
-const LATENCY_SLACK: Duration = Duration::from_millis(5);
-
 pub(super) fn router() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::new().routes(routes!(show, change)).routes(routes!(roll_back))
 }
@@ -91,7 +88,7 @@ struct AutoView {
     /// By how many percentage points more of its requests may fail than of the old version's.
     #[schema(minimum = 0, maximum = 100)]
     error_margin_percent: Option<f64>,
-    /// How many times the old version's 95th percentile of latency its own may be.
+    /// How many times the old version's 95th percentile of latency its own may be; 10 ms more are always fine.
     #[schema(minimum = 1, maximum = 100)]
     p95_factor: Option<f64>,
 }
@@ -144,7 +141,7 @@ async fn change(
     let (by, why) = (caller.principal(), "routed".to_owned());
     let change = RoutingChange { routing, expected_revision, rollout, by, why };
     control.prepare(&stack.id, &change.routing).await?;
-    control.catalog.route(&stack.id, &change).await?;
+    control.route(&stack.id, &change).await?;
     control.serve(&stack.id).await?;
     view(&control, &stack.id).await
 }
@@ -227,7 +224,7 @@ fn config(auto: &AutoView) -> Result<RolloutConfig, crate::rollout::InvalidRollo
         config = config.with_failures_margin_permille(scaled(percent, 10.0))?;
     }
     if let Some(factor) = auto.p95_factor {
-        config = config.with_latency(scaled(factor, 100.0), LATENCY_SLACK)?;
+        config = config.with_latency_factor_percent(scaled(factor, 100.0))?;
     }
     Ok(config)
 }

@@ -48,7 +48,7 @@ struct SetSecret {
 /// What was done.
 #[derive(Debug, Serialize, ToSchema)]
 struct Rotated {
-    /// Values that were encrypted anew.
+    /// Versions of secrets that were encrypted anew.
     rotated: usize,
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use futures_util::stream;
 use mu_db::{RedbKv, RedbOptions};
 use mu_env::{Env, Timestamp};
@@ -198,6 +199,40 @@ async fn whatever_uses_an_artifact_saves_it() {
     for hash in [uploaded, deployed] {
         assert!(world.artifacts.open(&hash).await.is_ok());
     }
+}
+
+/// What everybody deploys, such as the same starter, is in nobody's way.
+#[tokio::test(start_paused = true)]
+async fn many_stacks_begin_to_use_one_artifact_at_once() {
+    let world = World::new();
+    let hash = world.upload(OWNER, b"code").await.hash;
+    let mut stacks = Vec::new();
+    for number in 0..100 {
+        stacks.push(world.stack(&format!("shop-{number}")).await);
+    }
+    for age in [Duration::ZERO, UNUSED_ARTIFACT_AGE_MAX] {
+        pass(age).await;
+        let deploys = stacks.iter().map(|id| world.catalog.begin_version(id, new_version(OWNER, hash)));
+        for begun in join_all(deploys).await {
+            begun.unwrap();
+        }
+    }
+    for id in &stacks {
+        assert_eq!(world.artifacts.missing(OTHER, Some(id), &[hash]).await.unwrap(), []);
+    }
+    pass(UNUSED_ARTIFACT_AGE_MAX).await;
+    assert_eq!(world.artifacts.collect().await.unwrap(), Collected::default());
+}
+
+/// The same of uploads.
+#[tokio::test(start_paused = true)]
+async fn many_upload_one_artifact_at_once() {
+    let world = World::new();
+    let names: Vec<String> = (0..100).map(|number| format!("k_{number}")).collect();
+    for uploaded in join_all(names.iter().map(|name| world.upload(name, b"code"))).await {
+        assert_eq!(world.artifacts.read(&uploaded.hash).await.unwrap(), "code");
+    }
+    assert_eq!(world.blobs.list("", None, 100).await.unwrap().len(), 1);
 }
 
 /// Deploys and collections of the same old artifact at the same time: a version never lacks its artifact.
