@@ -173,9 +173,7 @@ async fn failures_are_told() {
     }
     // The head may have been passed on before the function ended.
     match guest.get("/unfinished").await.answer {
-        Err(failure) => {
-            assert_eq!(failure, "the function ended without a result: it did not finish its response's body")
-        }
+        Err(failure) => assert!(failure.ends_with("it did not finish its response's body"), "{failure}"),
         Ok(answer) => assert_eq!(answer, (200, "cut".to_owned())),
     }
     let trap = guest.get("/trap").await.answer.unwrap_err();
