@@ -1,7 +1,7 @@
 //! The management API: HTTP in front of the catalog, of who may do what, and of the running node.
 //!
-//! Requests pass the [`front`], which says who asks and leaves a record, and then the handler of their resource, which
-//! asks [`Control::allow`] before it says or does anything. The interface is described by an OpenAPI document that is
+//! Requests pass the `front`, which says who asks and leaves a record, and then the handler of their resource, which
+//! asks `Control::allow` before it says or does anything. The interface is described by an OpenAPI document that is
 //! made of the handlers.
 
 mod convert;
