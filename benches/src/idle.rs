@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mu_invoke::{Receipt, ReceiptSink};
-use mu_node::{Node, NodeConfig, Sinks};
+use mu_node::{GatewayPorts, Node, NodeConfig, Sinks};
 use mu_stack::Runtime;
 use mu_telemetry::{LogRecord, LogSink};
 use tokio::runtime::Builder;
@@ -67,7 +67,7 @@ pub(crate) fn measure(runtime: &str, folder: &Path, effort: Effort) {
         let sinks = Sinks { logs: Arc::new(Nowhere), receipts: Arc::new(Nowhere) };
         let config = NodeConfig::new(folder.join("data"), folder.join("cache"));
         let node = Node::start(config, sinks).expect("the node starts");
-        let gateway = node.listen(([127, 0, 0, 1], 0).into()).expect("there is a free port");
+        let gateway = node.listen(([127, 0, 0, 1], 0).into(), GatewayPorts::default()).expect("there is a free port");
         let address = gateway.address();
         node.serve(gateway);
         // What the node itself needs to serve is not the memory of the idle.

@@ -107,7 +107,15 @@ pub(crate) fn call(env: &Env) -> Call {
             response_bytes: 6 << 20,
         },
         services: Arc::new(Nothing),
-        log: InvocationLog::new(env.clone(), log, env.new_invocation_id(), "bench".into(), "f".into(), 1 << 20),
+        log: InvocationLog::new(
+            env.clone(),
+            log,
+            env.new_invocation_id(),
+            [1; 32],
+            "bench".into(),
+            "f".into(),
+            1 << 20,
+        ),
     }
 }
 

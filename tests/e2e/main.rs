@@ -16,4 +16,5 @@ mod languages;
 mod overrides;
 mod reload;
 mod shutdown;
+mod team;
 mod websockets;

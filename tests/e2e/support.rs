@@ -2,6 +2,7 @@
 
 pub(crate) mod http;
 pub(crate) mod module;
+pub(crate) mod node;
 pub(crate) mod process;
 pub(crate) mod project;
 

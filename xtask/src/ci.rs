@@ -12,12 +12,13 @@ use crate::failure::{Failure, Outcome};
 use crate::guests;
 use crate::languages;
 use crate::outside;
+use crate::schemathesis;
 use crate::wasm_toolchain::{self, Force};
 use crate::{process, repository, tidy};
 
 type Step = (&'static str, fn() -> Outcome);
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     ("format", || cargo(&["fmt", "--all", "--check"])),
     ("tidy", || tidy::run(&repository::root())),
     ("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
@@ -31,6 +32,7 @@ const STEPS: [Step; 13] = [
     ("test with rebuilt guests", || guests::run(guests::Mode::Check)),
     ("new projects", outside::check_new_projects),
     ("other languages", languages::run),
+    ("schemathesis", schemathesis::run),
     ("smoke of the benches", || bench::run(bench::Options { quick: true, build_time: false })),
 ];
 

@@ -11,7 +11,9 @@ mod guests;
 mod languages;
 mod outside;
 mod process;
+mod python;
 mod repository;
+mod schemathesis;
 mod tidy;
 mod wasm_toolchain;
 
@@ -47,6 +49,8 @@ enum Task {
     InitCheck,
     /// Test the SDKs in JavaScript, Python, Go and C; make a project in each, build it and call it.
     Languages,
+    /// Ask a node everything that its OpenAPI document describes, with schemathesis, in ways that are right and wrong.
+    Schemathesis,
     /// Run the server cases of the Autobahn test suite for WebSockets against `mu run`, and print the outcomes.
     Autobahn {
         /// Leave out the cases that only measure: a minute instead of several.
@@ -80,6 +84,7 @@ fn main() -> ExitCode {
         Task::Guests { check: true } => guests::run(guests::Mode::Check),
         Task::InitCheck => outside::check_new_projects(),
         Task::Languages => languages::run(),
+        Task::Schemathesis => schemathesis::run(),
         Task::Autobahn { quick: false } => autobahn::run(autobahn::Extent::All),
         Task::Autobahn { quick: true } => autobahn::run(autobahn::Extent::Quick),
         Task::Bench { quick, build_time } => bench::run(bench::Options { quick, build_time }),

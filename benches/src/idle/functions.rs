@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mu_abi::{Outgoing, Response, Status};
-use mu_invoke::DeployParams;
+use mu_invoke::{DeployParams, Secrets};
 use mu_runtime::{Artifact, ContentHash};
 use mu_stack::{Env, Manifest, Runtime, StackId};
 
@@ -63,7 +63,14 @@ impl Functions {
         });
         let artifacts = artifacts.collect();
         let id = StackId::new(*ContentHash::of(&stack.to_be_bytes()).as_bytes());
-        DeployParams { id, stack: manifest.local_stack(&Env::new()).expect("there are no variables"), artifacts }
+        DeployParams {
+            id,
+            version: 1,
+            owner: None,
+            stack: manifest.local_stack(&Env::new()).expect("there are no variables"),
+            artifacts,
+            secrets: Secrets::default(),
+        }
     }
 
     /// Where a function is served.

@@ -44,11 +44,8 @@ impl Load {
 
     /// Sends requests for the load's duration; any that failed is a failure.
     pub(super) fn run(&self, server: &Server) -> Outcome<Sample> {
-        let mut command = Command::new(process::require_program("taskset", "util-linux")?);
-        command.args(["--cpu-list", CORE]).arg(&self.wrk).args(["-t1", "--latency"]);
-        command.arg(format!("-c{}", self.connections)).arg(format!("-d{}s", self.duration.as_secs()));
         let before = server.cpu_time()?;
-        let said = process::capture(command.arg(server.url()))?;
+        let said = self.send(server.url())?;
         let spent = server.cpu_time()?.saturating_sub(before);
         let answered = answered(&said).map_err(|why| Failure::new(format!("{}: {why}\n{said}", server.url())))?;
         Ok(Sample {
@@ -56,6 +53,22 @@ impl Load {
             requests_per_second: answered.requests as f64 / answered.seconds,
             median_latency_us: answered.median_latency_us,
         })
+    }
+
+    /// Sends requests for the load's duration, and returns how many were answered, and how many failed.
+    pub(super) fn count_failed(&self, url: &str) -> Outcome<(u64, u64)> {
+        let said = self.send(url)?;
+        let requests =
+            requests(&said).ok_or_else(|| Failure::new(format!("{url}: no request was answered\n{said}")))?;
+        Ok((requests, failed(&said)))
+    }
+
+    /// What `wrk` says.
+    fn send(&self, url: &str) -> Outcome<String> {
+        let mut command = Command::new(process::require_program("taskset", "util-linux")?);
+        command.args(["--cpu-list", CORE]).arg(&self.wrk).args(["-t1", "--latency"]);
+        command.arg(format!("-c{}", self.connections)).arg(format!("-d{}s", self.duration.as_secs()));
+        process::capture(command.arg(url))
     }
 }
 
@@ -82,17 +95,28 @@ pub(super) fn parts(url: &str) -> Outcome<(&str, &str)> {
     parts.ok_or_else(|| Failure::new(format!("`{url}` is no URL of a server here")))
 }
 
+/// The number of `32516 requests in 4.00s, 4.56MB read`, unless it is none.
+fn requests(said: &str) -> Option<u64> {
+    let (requests, _) = said.lines().find_map(|line| line.split_once(" requests in "))?;
+    requests.trim().parse().ok().filter(|requests| *requests > 0)
+}
+
+/// The sum of `Non-2xx or 3xx responses: 3` and `Socket errors: connect 0, read 3, write 0, timeout 0`.
+fn failed(said: &str) -> u64 {
+    let counts = said.lines().filter_map(|line| {
+        let (what, counts) = line.split_once(": ")?;
+        ["Non-2xx or 3xx responses", "Socket errors"].contains(&what.trim()).then_some(counts)
+    });
+    counts.flat_map(|counts| counts.split([' ', ','])).filter_map(|count| count.parse::<u64>().ok()).sum()
+}
+
 /// The numbers of `50%  97.00us` and `32516 requests in 4.00s, 4.56MB read`, unless there were errors.
 fn answered(said: &str) -> Result<Answered, &'static str> {
-    if said.contains("Non-2xx") || said.contains("Socket errors") {
+    if failed(said) > 0 {
         return Err("not every request was answered with success");
     }
-    let (requests, rest) =
-        said.lines().find_map(|line| line.split_once(" requests in ")).ok_or("wrk counted nothing")?;
-    let requests = match requests.trim().parse() {
-        Ok(0) | Err(_) => return Err("no request was answered"),
-        Ok(count) => count,
-    };
+    let requests = requests(said).ok_or("no request was answered")?;
+    let (_, rest) = said.lines().find_map(|line| line.split_once(" requests in ")).ok_or("wrk counted nothing")?;
     let time =
         rest.split_once(',').and_then(|(time, _)| microseconds(time)).ok_or("wrk did not say how long it took")?;
     let latency = said.lines().find_map(|line| microseconds(line.trim().strip_prefix("50%")?));
@@ -132,6 +156,18 @@ mod tests {
             "unable to connect",
         ] {
             assert!(answered(failed).is_err(), "{failed}");
+        }
+    }
+
+    #[test]
+    fn adds_up_what_failed() {
+        for (said, expected) in [
+            ("  10 requests in 4.00s, 1KB read\n", 0),
+            ("  Non-2xx or 3xx responses: 3\n", 3),
+            ("  Socket errors: connect 1, read 20, write 300, timeout 4000\n", 4321),
+            ("  Socket errors: connect 0, read 5, write 0, timeout 0\n  Non-2xx or 3xx responses: 7\n", 12),
+        ] {
+            assert_eq!(failed(said), expected, "{said}");
         }
     }
 

@@ -12,7 +12,7 @@ use crate::process;
 const START_MAX: Duration = Duration::from_secs(60);
 /// How long it may take to finish what is under way.
 const STOP_MAX: Duration = Duration::from_secs(30);
-const POLL: Duration = Duration::from_millis(20);
+const POLL: Duration = Duration::from_millis(5);
 
 /// Ends with its owner, whatever happens.
 pub(super) struct Server {

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use super::load::single_request;
 use super::peers::Peers;
 use super::server::Server;
 use crate::failure::{Doing, Outcome};
@@ -14,15 +15,45 @@ use crate::process;
 /// The core of the server; the load has the other one.
 const CORE: &str = "0";
 
+/// The file in which `mu` writes where it listens.
+const ADDRESSES: &str = "addresses.json";
+
 /// `mu run` of a project with data of its own in `work`, requested at its first route for GET; what it logs goes to a
 /// file, as it would for an operator.
 pub(super) fn ours(project: &Path, binaries: &Path, work: &Path) -> Outcome<Server> {
-    let (addresses, log) = (work.join("addresses.json"), work.join("mu.log"));
+    let (addresses, log) = (work.join(ADDRESSES), work.join("mu.log"));
     let mut command = pinned(&binaries.join("mu"))?;
     command.arg("run").arg(project).args(["--gateway", "127.0.0.1:0", "--no-watch"]);
     command.arg("--data-dir").arg(work.join("data")).arg("--addresses").arg(&addresses);
     let server = spawn(&mut command, &log)?;
     server.once_ready(&log, || first_get_route(&std::fs::read_to_string(&addresses).ok()?))
+}
+
+/// `mu serve` with its data in `work`, once it says that it is ready.
+pub(super) fn served(binaries: &Path, work: &Path) -> Outcome<Server> {
+    let (file, log) = (work.join(ADDRESSES), work.join("mu.log"));
+    // Those of an earlier start would be taken for these.
+    if file.exists() {
+        std::fs::remove_file(&file).doing(format_args!("removing {}", file.display()))?;
+    }
+    let mut command = pinned(&binaries.join("mu"))?;
+    // Where a configuration of somebody else cannot be found.
+    command.arg("serve").current_dir(work);
+    for listener in ["--gateway", "--api", "--metrics"] {
+        command.args([listener, "127.0.0.1:0"]);
+    }
+    command.arg("--data-dir").arg(work.join("data")).arg("--addresses").arg(&file);
+    command.arg("--set").arg(format!("cache_dir={}", work.join("cache").display()));
+    spawn(&mut command, &log)?.once_ready(&log, || {
+        let addresses = addresses(work)?;
+        single_request(&format!("http://{}/readyz", addresses["metrics"].as_str()?)).ok()?;
+        Some(format!("http://{}", addresses["gateway"].as_str()?))
+    })
+}
+
+/// Where the node of `work` listens, as it wrote it.
+pub(super) fn addresses(work: &Path) -> Option<Value> {
+    serde_json::from_str(&std::fs::read_to_string(work.join(ADDRESSES)).ok()?).ok()
 }
 
 /// `wasmtime serve` of a component with its pooling allocator, and otherwise as it comes. It is requested at `path`.

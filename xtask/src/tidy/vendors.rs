@@ -4,9 +4,12 @@ use super::finding::{Finding, Rule};
 use super::members::{Member, Place};
 
 /// A vendor's crates by name (`*` at the end: every name that starts so), and the folder of their home.
-const HOMES: [(&str, &str); 10] = [
+const HOMES: [(&str, &str); 12] = [
     ("async-nats", "crates/infra/events"),
+    // Proofs of claimed hosts.
+    ("hickory-*", "crates/app/node"),
     ("object_store", "crates/infra/storage"),
+    ("prometheus-client", "crates/infra/telemetry"),
     ("redb", "crates/infra/db"),
     // Outgoing requests of functions.
     ("reqwest", "crates/infra/runtime"),

@@ -3,7 +3,10 @@
 use clap::{Parser, Subcommand};
 
 use crate::failure::AFTER_HELP;
-use crate::{build, completions, doctor, init, invoke, run};
+use crate::remote::{
+    audit_log, deploy, domain, grant, login, logs, member, quota, secret, stack, token, usage, whoami,
+};
+use crate::{build, completions, config, context, doctor, init, invoke, run, serve};
 
 /// A serverless cloud in one binary: run functions, tables, boxes and HTTP routes on your machine.
 #[derive(Parser, Debug)]
@@ -19,6 +22,22 @@ pub(crate) enum Command {
     Build(build::Arguments),
     Run(run::Arguments),
     Invoke(invoke::Arguments),
+    Serve(serve::Arguments),
+    Config(config::Arguments),
+    Login(login::Arguments),
+    Whoami(whoami::Arguments),
+    Context(context::commands::Arguments),
+    Deploy(deploy::Arguments),
+    Stack(stack::Arguments),
+    Secret(secret::Arguments),
+    Grant(grant::Arguments),
+    Domain(domain::Arguments),
+    Logs(logs::Arguments),
+    Usage(usage::Arguments),
+    Quota(quota::Arguments),
+    Member(member::Arguments),
+    Token(token::Arguments),
+    AuditLog(audit_log::Arguments),
     /// Print the JSON Schema of mu.yaml
     ///
     /// Editors use it to complete and check the manifest as you type.

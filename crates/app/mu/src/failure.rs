@@ -21,14 +21,29 @@ pub(crate) enum Cause {
     Rejected,
     /// `mu invoke`: the handler failed, or answered with a status of 500 or more.
     FunctionFailed,
+    /// A node refused what it was asked: it is not allowed, or not possible.
+    Refused,
+    /// No node is known, or the node does not know who asks.
+    Unauthenticated,
+    /// What was named is not on the node.
+    NotFound,
+    /// Something on the node is in the way: it exists already, or was changed meanwhile.
+    Conflict,
+    /// The node cannot be reached, or is busy.
+    Unavailable,
 }
 
 /// The last sections of `mu help`.
 pub(crate) const AFTER_HELP: &str = "\
 Environment:
+  MU_CONTEXT         the context that says which node is asked, instead of the one in use
   MU_FN_NAME         sets the variable NAME of every function, for mu run and mu invoke only
+  MU_SECRET_NAME     the secret NAME of functions that declare it, for mu run and mu invoke only;
+                     over what mu.secrets beside mu.yaml says
   MU_LOG             what the node says about itself on standard error, such as `info` or
                      `mu_gateway=debug,warn` [default: warn]
+  MU_TOKEN           an API token to ask nodes with, instead of the context's credentials
+  MU_URL             the URL of a node's management API, instead of a context
   MU_WASM_TOOLCHAIN  a folder whose bin/rustc builds for wasm32-wasip1, instead of the installed one
 
 Exit codes:
@@ -40,6 +55,11 @@ Exit codes:
     5  the node could not start: address in use, data directory unusable or in use
     6  mu invoke: the handler answered with a status of 400 to 499
     7  mu invoke: the handler failed or answered with a status of 500 or more
+    8  a node refused what it was asked: not allowed, or not possible
+    9  no node is known (mu login), or the node does not know who asks
+   10  what was named is not on the node
+   11  something on the node is in the way: it exists already, or was changed meanwhile
+   12  the node cannot be reached, or is busy
   130  mu run: interrupted twice, ended without waiting for the requests under way";
 
 impl Cause {
@@ -51,6 +71,11 @@ impl Cause {
             Self::Start => 5,
             Self::Rejected => 6,
             Self::FunctionFailed => 7,
+            Self::Refused => 8,
+            Self::Unauthenticated => 9,
+            Self::NotFound => 10,
+            Self::Conflict => 11,
+            Self::Unavailable => 12,
         }
     }
 }
@@ -86,6 +111,11 @@ impl Failure {
 
     pub(crate) fn message(&self) -> &str {
         &self.message
+    }
+
+    #[cfg(test)]
+    pub(crate) fn cause(&self) -> Cause {
+        self.cause
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {
@@ -141,10 +171,20 @@ mod tests {
 
     #[test]
     fn every_code_is_documented() {
-        for cause in
-            [Cause::Failed, Cause::Manifest, Cause::Build, Cause::Start, Cause::Rejected, Cause::FunctionFailed]
-        {
-            assert!(AFTER_HELP.contains(&format!("\n    {}  ", cause.code())), "{cause:?}");
+        for cause in [
+            Cause::Failed,
+            Cause::Manifest,
+            Cause::Build,
+            Cause::Start,
+            Cause::Rejected,
+            Cause::FunctionFailed,
+            Cause::Refused,
+            Cause::Unauthenticated,
+            Cause::NotFound,
+            Cause::Conflict,
+            Cause::Unavailable,
+        ] {
+            assert!(AFTER_HELP.contains(&format!("\n  {:>3}  ", cause.code())), "{cause:?}");
         }
     }
 }

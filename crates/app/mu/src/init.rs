@@ -65,6 +65,9 @@ const GITIGNORE: &str = "\
 .mu/
 target/
 
+# Values of secrets on your machine.
+mu.secrets
+
 # What the tools of languages install and make.
 node_modules/
 .venv/

@@ -1,5 +1,6 @@
 //! `mu invoke`: one call of one handler, against the project's data.
 
+mod at_node;
 mod message;
 mod perform;
 mod remote;
@@ -18,6 +19,7 @@ use mu_stack::{HandlerRef, Manifest, Method};
 use serde_json::json;
 
 use crate::build::Tell;
+use crate::context::ContextName;
 use crate::failure::{Cause, Failure};
 pub(crate) use crate::invoke::message::{DOCUMENT_BYTES_MAX, Question, Reply, SOCKET_FILE};
 pub(crate) use crate::invoke::perform::perform;
@@ -32,8 +34,8 @@ use crate::terminal::{self, BOLD, YELLOW};
 /// The body goes to standard output; the status, the headers, the function's log and what the call used go to standard
 /// error. When `mu run` serves the project, the call runs there, on what is served; otherwise the project is built and
 /// the call runs on the data that `mu run` would use. Variables MU_FN_NAME of the shell count only when no `mu run`
-/// serves the project: it has its own. Exits with 6 when the status is 400 to 499, and with 7 when it is
-/// 500 or more or the function failed.
+/// serves the project: it has its own. With --context, a stack that is deployed on a node is called instead. Exits with 6
+/// when the status is 400 to 499, and with 7 when it is 500 or more or the function failed.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
     /// What to call: FUNCTION.HANDLER
@@ -62,6 +64,12 @@ pub(crate) struct Arguments {
     /// Let the function send HTTP requests to this machine and to private networks, when `mu run` does not decide it
     #[arg(long)]
     allow_private_network: bool,
+    /// Call what is deployed on a node: the name of a context
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["dir", "data_dir", "allow_private_network"])]
+    context: Option<ContextName>,
+    /// Which stack of the node: its name or id [default: the name in mu.yaml here or above]
+    #[arg(long, short, requires = "context")]
+    stack: Option<String>,
     /// What to print on standard output
     #[arg(long, value_enum, default_value_t = Output::Body)]
     output: Output,
@@ -76,6 +84,9 @@ enum Output {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.context.is_some() {
+        return at_node::run(arguments);
+    }
     let project = Project::find(&arguments.dir)?;
     let manifest = project.load()?;
     check_function(&manifest, &arguments.handler)?;

@@ -74,5 +74,18 @@ pub(crate) fn start_failure(error: &StartError) -> Failure {
             failure.hint("the data was left as it is; `--data-dir` keeps other data elsewhere")
         }
         StartError::Engine(_) => failure.hint("`mu doctor` looks at what the engine needs"),
+        StartError::Api { .. } => failure.hint("`--api 127.0.0.1:0` takes any free port"),
+        StartError::Operations(_) => failure.hint("`--metrics 127.0.0.1:0` takes any free port"),
+        StartError::Anonymous(_) | StartError::Issuer(_) | StartError::Certificate(_) => {
+            failure.hint("`mu config show` prints what is configured, and where it comes from")
+        }
+        StartError::Bootstrap { .. }
+        | StartError::Logs(_)
+        | StartError::Journal(_)
+        | StartError::Usage(_)
+        | StartError::Quotas(_)
+        | StartError::Catalog(_)
+        | StartError::Domains(_)
+        | StartError::Control(_) => failure.hint("the data was left as it is; the message says what is wrong with it"),
     }
 }

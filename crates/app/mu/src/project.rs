@@ -12,6 +12,9 @@ use crate::failure::{Cause, Failure};
 /// What a project is described in.
 pub(crate) const MANIFEST_FILE: &str = "mu.yaml";
 
+/// Values of secrets for this machine. Not for version control.
+pub(crate) const SECRETS_FILE: &str = "mu.secrets";
+
 /// What mu makes in a project and what nobody else needs: data, compiled modules, build output. Not for version control.
 pub(crate) const WORK_FOLDER: &str = ".mu";
 
@@ -41,6 +44,10 @@ impl Project {
 
     pub(crate) fn manifest_path(&self) -> PathBuf {
         self.root.join(MANIFEST_FILE)
+    }
+
+    pub(crate) fn secrets_path(&self) -> PathBuf {
+        self.root.join(SECRETS_FILE)
     }
 
     pub(crate) fn work_dir(&self) -> PathBuf {

@@ -1,9 +1,11 @@
 //! `mu run`: a project, built, served and watched on this machine.
 
 mod announce;
+mod callers;
 mod door;
 mod follow;
 mod overrides;
+mod secrets;
 mod version;
 mod watch;
 
@@ -12,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use mu_gateway::GatewayPorts;
 
 use crate::build::Tell;
 use crate::failure::{Cause, Failure};
@@ -20,10 +22,13 @@ use crate::local_node;
 use crate::project::Project;
 use crate::report::{Event, Output, Reporter, Tap};
 use crate::run::announce::Announcer;
+pub(crate) use crate::run::announce::{curl, example_path};
+use crate::run::callers::EveryoneIsLocal;
 use crate::run::door::Door;
 use crate::run::follow::Session;
 pub(crate) use crate::run::overrides::{PREFIX as OVERRIDE_PREFIX, overrides};
 pub(crate) use crate::run::version::Version;
+use crate::signals::Signals;
 use crate::terminal;
 
 /// Where `mu run` listens unless told otherwise.
@@ -36,7 +41,8 @@ const INTERRUPTED: i32 = 130;
 ///
 /// Prints one line per call, with the function's own log beneath. Ctrl-C finishes the requests under way, then ends; a
 /// second one ends at once. `env_dev` of the manifest and variables MU_FN_NAME of the shell, which set the variable
-/// NAME of every function, count here and nowhere else.
+/// NAME of every function, count here and nowhere else. Secrets come from mu.secrets beside mu.yaml, and from
+/// MU_SECRET_NAME. Routes with `auth` let every caller in, as `local`.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
     /// The project: a directory with mu.yaml, or one below it
@@ -80,7 +86,8 @@ async fn serve(arguments: &Arguments, project: Project, version: Version) -> Res
     let tap = Arc::new(Tap::new(Some(Arc::clone(&reporter))));
     let egress = local_node::egress(arguments.allow_private_network);
     let node = Arc::new(local_node::start(&project, &data_dir, egress, &tap)?);
-    let gateway = node.listen(arguments.gateway).map_err(|e| local_node::start_failure(&e))?;
+    let ports = GatewayPorts { authenticator: Arc::new(EveryoneIsLocal::new()), ..GatewayPorts::default() };
+    let gateway = node.listen(arguments.gateway, ports).map_err(|e| local_node::start_failure(&e))?;
     let mut session = Session::start(project, Arc::clone(&node), version).await?;
     let door = Door::open(&data_dir, Arc::clone(&node), tap)?;
     let mut announcer = Announcer::new(gateway.address(), arguments.addresses.as_deref(), &reporter);
@@ -102,24 +109,4 @@ async fn serve(arguments: &Arguments, project: Project, version: Version) -> Res
     announce::totals(&node.totals(&session.stack_id()), &reporter);
     reporter.finish();
     Ok(())
-}
-
-/// What asks the process to end.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self, Failure> {
-        let listen = |kind| signal(kind).map_err(|e| Failure::from_error(Cause::Failed, "listening for signals", &e));
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
-    }
-
-    async fn received(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }

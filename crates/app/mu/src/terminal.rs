@@ -32,6 +32,15 @@ pub(crate) fn print_styled(text: &str) -> std::io::Result<()> {
     out.flush()
 }
 
+/// Text of others in one line, without what would move the cursor, change colours or hide what was written before.
+pub(crate) fn printable(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() { clean.extend(character.escape_default()) } else { clean.push(character) }
+    }
+    clean
+}
+
 /// Whether someone can see progress and answer questions.
 pub(crate) fn is_interactive() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
@@ -70,10 +79,54 @@ impl Progress {
     }
 }
 
+/// A bar that shows how much of something has been sent. Where nobody watches, its title is written once instead.
+pub(crate) struct Bar(Option<ProgressBar>);
+
+impl Bar {
+    pub(crate) fn start(title: String, bytes: u64) -> Self {
+        if !std::io::stderr().is_terminal() {
+            say(&title);
+            return Self(None);
+        }
+        let style = ProgressStyle::with_template("{prefix} {wide_bar:.cyan/dim} {bytes}/{total_bytes} {eta:.dim}");
+        let bar = ProgressBar::new(bytes).with_prefix(title);
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        Self(Some(bar))
+    }
+
+    /// Shows that so many bytes are there.
+    pub(crate) fn at(&self, bytes: u64) {
+        if let Some(bar) = &self.0 {
+            bar.set_position(bytes);
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 impl Drop for Progress {
     fn drop(&mut self) {
         if let Some(bar) = &self.0 {
             bar.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_cannot_write_over_the_terminal() {
+        assert_eq!(printable("red \u{1b}[31m\rline\n\u{9b}1m."), "red \\u{1b}[31m\\rline\\n\\u{9b}1m.");
+        assert_eq!(printable("plain \u{fc}"), "plain \u{fc}");
     }
 }

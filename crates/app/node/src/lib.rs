@@ -3,7 +3,13 @@
 mod config;
 mod error;
 mod node;
+pub mod operations;
+mod receipt_metrics;
+pub mod server;
+pub mod settings;
 
 pub use config::NodeConfig;
 pub use error::StartError;
+pub use mu_gateway::GatewayPorts;
 pub use node::{CallParams, Node, Sinks};
+pub use receipt_metrics::record_receipt;

@@ -9,8 +9,10 @@ use std::sync::Arc;
 
 use mu_db::{MuDb, RedbKv, RedbOptions};
 use mu_env::{Env, InvocationId};
-use mu_gateway::Gateway;
-use mu_invoke::{Cause, DeployError, DeployParams, Deployment, InvokeError, Invoker, Parts, ReceiptSink, Totals};
+use mu_gateway::{Gateway, GatewayPorts};
+use mu_invoke::{
+    Cause, DeployError, DeployParams, Deployment, InvokeError, Invoker, Parts, Ports, ReceiptSink, Totals,
+};
 use mu_runtime::{HttpClient, Request, Response, WasmConfig, WasmEngine};
 use mu_stack::{HandlerRef, StackId};
 use mu_storage::{Boxes, FsBlobs, RootKey};
@@ -73,18 +75,20 @@ impl Node {
             boxes: Arc::new(Boxes::open(Arc::new(blobs), key, &env)),
             logs: sinks.logs,
             receipts: sinks.receipts,
+            ports: Ports::default(),
             config: config.invoke,
         }));
         Ok(Self { env, kv, invoker, config })
     }
 
     /// Takes the gateway's address; port 0 stands for any free port. Clients can connect, and wait until
-    /// [`Node::serve`].
+    /// [`Node::serve`]. What asks for authentication asks `ports`.
     ///
     /// # Errors
     /// When the address is in use or not one of this machine.
-    pub fn listen(&self, address: SocketAddr) -> Result<Gateway, StartError> {
-        Ok(Gateway::bind(address, self.env.clone(), Arc::clone(&self.invoker), self.config.gateway)?)
+    pub fn listen(&self, address: SocketAddr, ports: GatewayPorts) -> Result<Gateway, StartError> {
+        let gateway = Gateway::bind(address, self.env.clone(), Arc::clone(&self.invoker), self.config.gateway)?;
+        Ok(gateway.with_ports(ports))
     }
 
     /// Serves what is deployed, until the node stops.
@@ -122,7 +126,7 @@ impl Node {
     /// What a stack has used since the node started.
     #[must_use]
     pub fn totals(&self, stack: &StackId) -> Totals {
-        self.invoker.deployments().deployment(stack).map(|deployment| deployment.meter().totals()).unwrap_or_default()
+        self.invoker.deployments().meter_of(stack).map(|meter| meter.totals()).unwrap_or_default()
     }
 
     /// Accepts nothing new, waits for what is under way for as long as the gateway's configuration allows, and closes
@@ -149,7 +153,7 @@ impl Node {
 }
 
 /// Makes a directory, and those above it, that only its owner can enter. One that is there stays as it is.
-fn create_private_dir(path: &Path) -> Result<(), StartError> {
+pub(crate) fn create_private_dir(path: &Path) -> Result<(), StartError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|source| StartError::Directory { path: path.to_owned(), source })
 }
@@ -200,8 +204,8 @@ mod tests {
     async fn an_address_in_use_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let node = start(folder.path()).unwrap();
-        let gateway = node.listen("127.0.0.1:0".parse().unwrap()).unwrap();
-        let error = node.listen(gateway.address()).err().unwrap();
+        let gateway = node.listen("127.0.0.1:0".parse().unwrap(), GatewayPorts::default()).unwrap();
+        let error = node.listen(gateway.address(), GatewayPorts::default()).err().unwrap();
         assert!(error.to_string().contains(&gateway.address().to_string()), "{error}");
         node.stop().await;
     }

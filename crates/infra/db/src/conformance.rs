@@ -1,12 +1,16 @@
-//! What every adapter of [`Kv`] must do. An adapter's tests call [`check`] with an empty store.
+//! What every adapter of [`Kv`] must do, and what every adapter of [`Journal`](crate::Journal) must. An adapter's tests
+//! call [`check`] with an empty store, or [`check_journal`] with an empty journal.
 //!
 //! Each rule works under a prefix of its own, so that the rules don't see each other's rows.
+
+mod journal;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use self::journal::check_journal;
 use crate::{
     BATCH_BYTES_MAX, Batch, Conflict, Cut, KEY_BYTES_MAX, KeyRange, Kv, KvError, Order, Outcome, Page, Scan, ScanLimit,
     Select, VALUE_BYTES_MAX,

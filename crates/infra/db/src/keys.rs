@@ -13,6 +13,46 @@
 //! |---|---|---|
 //! | `10` table registry | `10 01` stack (32 bytes), table name (last part) | version, state |
 //! | `11` table row | `11 01` stack (32 bytes), table name, inner key (last part) | version, the value |
+//! | `20` stack | `20 01` stack (32 bytes) | version, JSON |
+//! | `21` version of a stack | `21 01` stack (32 bytes), `00`, number (8 bytes) | version, JSON |
+//! | · its stack | `21 01` stack (32 bytes), `01`, number (8 bytes) | version, protobuf |
+//! | · its manifest | `21 01` stack (32 bytes), `02`, number (8 bytes) | version, text |
+//! | `22` name of a stack | `22 01` name (last part) | version, state, time, stack (32 bytes), owner |
+//! | `23` artifact | `23 01` hash (32 bytes) | version, JSON |
+//! | · a version that uses it | `23 01` hash (32 bytes), `01`, stack (32 bytes), number (8 bytes) | version |
+//! | · who uploaded it | `23 01` hash (32 bytes), `02`, principal (last part) | version, JSON |
+//! | `24` routing of a stack | `24 01` stack (32 bytes) | version, JSON |
+//! | `25` idempotency key | `25 01` principal, key (last part) | version, JSON |
+//! | `26` fn | `26 01` `00`, fn (16 bytes) | version, JSON |
+//! | · its name | `26 01` `01`, stack (32 bytes), name (last part) | version, fn (16 bytes) |
+//! | trigger of a fn | `26 01` `02`, trigger (16 bytes) | version, JSON |
+//! | · its name | `26 01` `03`, stack (32 bytes), text of the fn's id, name (last part) | version, trigger (16 bytes) |
+//! | · its source | `26 01` `04`, stack (32 bytes), type, source (last part) | version, trigger (16 bytes) |
+//! | `27` former routing | `27 01` stack (32 bytes), revision (8 bytes) | version, JSON |
+//! | `28` upload | `28 01` principal, slot (1 byte) | version, JSON |
+//! | `30` to `39` who may do what, and what was done | see [`access`] | |
+//! | `44` verified host | `44 01` `00`, host (last part) | version, JSON |
+//! | · claim of a host | `44 01` `01`, stack (32 bytes), host (last part) | version, JSON |
+//! | · how many claims | `44 01` `02`, stack (32 bytes) | version, number (4 bytes) |
+//! | `40` secrets of a stack | `40 01` stack (32 bytes), `00` | version, count, sealed keys |
+//! | | `40 01` stack (32 bytes), `01`, name (last part) | version, the secret's versions |
+//! | | `40 01` stack (32 bytes), `02`, name, version (8 bytes) | version, number of the key, sealed value |
+//! | `46` quota | `46 01`, `01`, principal of a client (last part) | version, limits |
+//! | | `46 01`, `02`, stack (32 bytes) | version, limits |
+//! | `48` log line | `48 01` stack (32 bytes), function, time (8 bytes), number of the line (8 bytes) | version, the line |
+//! | `49` state of the logs | `49 01`, `00` | number of the next line |
+//! | | `49 01`, `01`, stack (32 bytes) | bytes of stored lines |
+//! | `50` usage counters | `50 01`, `00`, stack (32 bytes), function or nothing (last part) | version, counters in all |
+//! | | `50 01`, `01`, stack (32 bytes), day (4 bytes), function or nothing (last part) | version, counters of the day |
+//! | | `50 01`, `02`, day (4 bytes), stack (32 bytes) | version, counters of the day, all functions |
+//! | `51` usage journal | `51 01` journal (16 bytes) | version, position up to which it is counted |
+//!
+//! Numbers are big-endian.
+
+pub mod access;
+pub mod catalog;
+pub mod fns;
+pub mod records;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -52,6 +92,21 @@ pub fn row(stack: &StackId, table: &str, inner_or_prefix: &[u8]) -> Bytes {
 #[must_use]
 pub fn parse_row(table_prefix: &[u8], key: &Bytes) -> Option<Bytes> {
     key.starts_with(table_prefix).then(|| key.slice(table_prefix.len()..))
+}
+
+/// What the rows of all tables of a stack begin with.
+#[must_use]
+pub fn rows(stack: &StackId) -> Bytes {
+    start(ROW, stack, 0).freeze()
+}
+
+/// The bytes of the inner key in the key of a row of this stack, of whichever table.
+#[must_use]
+pub fn inner_bytes(stack: &StackId, key: &[u8]) -> Option<usize> {
+    let rest = key.strip_prefix(&ROW)?.strip_prefix(stack)?;
+    // Nothing within the name looks like its end: a zero is followed by 0xff there.
+    let end = rest.windows(TERMINATOR.len()).position(|bytes| bytes == TERMINATOR)?;
+    Some(rest.len() - end - TERMINATOR.len())
 }
 
 fn start(concern: [u8; 2], stack: &StackId, rest_bytes: usize) -> BytesMut {
@@ -118,6 +173,8 @@ mod tests {
         fn keys_survive(table_name in name(), inner_key in inner()) {
             let key = row(&STACK, &table_name, &inner_key);
             let table_prefix = row(&STACK, &table_name, b"");
+            prop_assert_eq!(inner_bytes(&STACK, &key), Some(inner_key.len()));
+            prop_assert!(key.starts_with(&rows(&STACK)));
             let parsed = parse_row(&table_prefix, &key);
             prop_assert_eq!(parsed.as_deref(), Some(&inner_key[..]));
             prop_assert_eq!(parse_table(&STACK, &table(&STACK, &table_name)), Some(table_name));

@@ -6,6 +6,7 @@ mod limits;
 mod ops;
 mod record;
 mod scan;
+mod size;
 mod tables;
 
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! Wall-clock time that can be simulated.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
@@ -89,6 +90,67 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A text is no time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseTimestampError;
+
+impl fmt::Display for ParseTimestampError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time is written as 2026-11-21T17:35:38.123Z, in UTC, or as a day")
+    }
+}
+
+impl std::error::Error for ParseTimestampError {}
+
+/// Reads RFC 3339 in UTC, with or without a fraction of the second, or a day, which stands for its first moment.
+impl FromStr for Timestamp {
+    type Err = ParseTimestampError;
+
+    fn from_str(text: &str) -> Result<Self, ParseTimestampError> {
+        const SECOND: u64 = 1_000_000;
+        let (date, time) = text.split_once('T').unwrap_or((text, "00:00:00Z"));
+        let numbers = |text: &str, separator: char, lengths: [usize; 3]| -> Option<[u64; 3]> {
+            let mut parts = text.split(separator);
+            let mut next = |length| {
+                let part: &str = parts.next()?;
+                let is_number = part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
+                if is_number { part.parse().ok() } else { None }
+            };
+            let found = [next(lengths[0])?, next(lengths[1])?, next(lengths[2])?];
+            parts.next().is_none().then_some(found)
+        };
+        let parse = || {
+            let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
+            let days = days_from_civil(year, month, day)?;
+            let time = time.strip_suffix('Z')?;
+            let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
+            let [hours, minutes, seconds] = numbers(time, ':', [2, 2, 2])?;
+            let is_fraction = (1..=9).contains(&fraction.len()) && fraction.bytes().all(|byte| byte.is_ascii_digit());
+            if hours > 23 || minutes > 59 || seconds > 59 || !is_fraction {
+                return None;
+            }
+            let micros: u64 = format!("{fraction:0<6}")[..6].parse().ok()?;
+            Some(Self::from_micros((((days * 24 + hours) * 60 + minutes) * 60 + seconds) * SECOND + micros))
+        };
+        parse().ok_or(ParseTimestampError)
+    }
+}
+
+/// A date from 1970 on to days since the epoch; the inverse of [`civil_from_days`].
+fn days_from_civil(year: u64, month: u64, day: u64) -> Option<u64> {
+    if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let shifted_year = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (shifted_year / 400, shifted_year % 400);
+    let shifted_month = (month + 9) % 12;
+    let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = (era * 146_097 + day_of_era).checked_sub(719_468)?;
+    // A day that its month does not have comes back as another one.
+    (civil_from_days(days) == (year, month, day)).then_some(days)
+}
+
 /// Days since the epoch to a date of the proleptic Gregorian calendar, by counting in 400-year eras that begin on
 /// 1 March, so that the leap day is the last of its year.
 fn civil_from_days(days: u64) -> (u64, u64, u64) {
@@ -116,6 +178,29 @@ mod tests {
             (4_107_542_399_999, "2100-02-28T23:59:59.999Z"),
         ] {
             assert_eq!(Timestamp::from_micros(millis * 1_000).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn reads_what_it_prints() {
+        for (text, printed) in [
+            ("2024-02-29T12:34:56.789Z", Some("2024-02-29T12:34:56.789Z")),
+            ("2024-02-29T12:34:56Z", Some("2024-02-29T12:34:56.000Z")),
+            ("2024-02-29T12:34:56.789123456Z", Some("2024-02-29T12:34:56.789Z")),
+            ("1970-01-01", Some("1970-01-01T00:00:00.000Z")),
+            ("2100-12-31", Some("2100-12-31T00:00:00.000Z")),
+            ("2023-02-29", None),
+            ("2024-13-01", None),
+            ("2024-1-01", None),
+            ("1969-12-31", None),
+            ("2024-02-29T24:00:00Z", None),
+            ("2024-02-29T12:34:56+01:00", None),
+            ("2024-02-29T12:34Z", None),
+            ("2024-02-29T12:34:56.Z", None),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            assert_eq!(text.parse::<Timestamp>().ok().map(|time| time.to_string()).as_deref(), printed, "{text}");
         }
     }
 

@@ -18,10 +18,22 @@ impl InvocationId {
         Self(high | u128::from_be_bytes(low))
     }
 
+    /// The id with this number.
+    #[must_use]
+    pub const fn from_u128(number: u128) -> Self {
+        Self(number)
+    }
+
     /// The id as a number.
     #[must_use]
     pub fn as_u128(self) -> u128 {
         self.0
+    }
+
+    /// When it was made, to the millisecond.
+    #[must_use]
+    pub fn made_at(self) -> Timestamp {
+        Timestamp::from_micros(u64::try_from(self.0 >> 80).unwrap_or(u64::MAX).saturating_mul(1_000))
     }
 }
 
@@ -119,6 +131,8 @@ mod tests {
         let late = InvocationId::new(Timestamp::from_micros(2_000), &random);
         assert!(early < late);
         assert_eq!(early.to_string().parse(), Ok(early));
+        assert_eq!(InvocationId::from_u128(early.as_u128()), early);
+        assert_eq!((early.made_at().as_micros(), late.made_at().as_micros()), (1_000, 2_000));
         assert_eq!("xyz".parse::<InvocationId>(), Err(InvalidInvocationId));
     }
 

@@ -8,7 +8,7 @@ mod ids;
 mod random;
 mod tasks;
 
-pub use clock::{Clock, Timestamp};
+pub use clock::{Clock, ParseTimestampError, Timestamp};
 pub use ids::{ConnectionId, InvalidConnectionId, InvalidInvocationId, InvocationId};
 pub use random::Random;
 pub use tasks::{Shutdown, Tasks};

@@ -6,15 +6,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Owns background tasks: [`Tasks::stop`] tells them to finish and waits until they have.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Tasks {
     tracker: TaskTracker,
     shutdown: Shutdown,
 }
 
 impl Tasks {
-    pub(crate) fn new() -> Self {
-        Self { tracker: TaskTracker::new(), shutdown: Shutdown(CancellationToken::new()) }
+    /// No tasks yet. Those that have to outlive the others of a process have an owner of their own.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Starts a task that this owner waits for. The task should end soon after [`Shutdown::requested`] resolves.
@@ -40,7 +42,7 @@ impl Tasks {
 }
 
 /// The request to finish: asked once, seen by everyone who holds a clone.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Shutdown(CancellationToken);
 
 impl Shutdown {

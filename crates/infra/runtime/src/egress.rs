@@ -4,7 +4,7 @@ mod client;
 mod node;
 mod policy;
 
-pub use client::HttpClient;
+pub use client::{FetchError, HttpClient};
 pub use node::NODE_HOST;
 pub(crate) use node::{is_node_host, is_to_node, send_to_node};
 pub use policy::EgressPolicy;

@@ -13,7 +13,7 @@ mod wasm;
 
 pub use artifact::{Artifact, ArtifactSource, ContentHash};
 pub use call::{Call, ExecutionUsage, Limits, Outcome, Ran, Rest, RestOutcome};
-pub use egress::{EgressPolicy, HttpClient, NODE_HOST};
+pub use egress::{EgressPolicy, FetchError, HttpClient, NODE_HOST};
 pub use engine::{Engine, LoadParams, Program, Services};
 pub use error::{Failure, LoadError};
 pub use message::{Body, BodyError, Request, Response, collect_body, empty_body, full_body};

@@ -5,6 +5,7 @@ mod limits;
 mod ops;
 mod read;
 mod registry;
+mod size;
 mod write;
 
 use std::fmt;

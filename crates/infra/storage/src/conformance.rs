@@ -1,5 +1,7 @@
 //! What every adapter of [`Blobs`] must do. An adapter's tests call [`check`] with an empty store.
 
+pub mod uploads;
+
 use std::sync::Arc;
 
 use bytes::Bytes;

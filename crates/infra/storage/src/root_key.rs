@@ -10,6 +10,7 @@ use ring::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
+use crate::Sealer;
 use crate::cipher::{Cipher, KEY_BYTES, Key, new_key};
 
 /// The root of all keys of a node: 32 random bytes. Whoever loses it loses every object; whoever has it can read them.
@@ -75,6 +76,15 @@ impl RootKey {
     #[must_use]
     pub fn from_bytes(bytes: [u8; KEY_BYTES]) -> Self {
         Self(Zeroizing::new(bytes))
+    }
+
+    /// Encrypts small values for `purpose`, with a key that is derived for it alone. What one purpose has sealed, no
+    /// other opens.
+    #[must_use]
+    pub fn sealer(&self, purpose: &str) -> Sealer {
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        self.derive(&format!("mu sealer: {purpose}"), &mut key[..]);
+        Sealer::new(&key, purpose)
     }
 
     /// The cipher that wraps the keys of boxes.

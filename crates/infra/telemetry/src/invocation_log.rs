@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use mu_env::{Env, InvocationId};
 
-use crate::{Level, LogRecord, LogSink, LogSource};
+use crate::{Level, LogRecord, LogSink, LogSource, StackId};
 
 /// What a line counts besides its text, in bytes: time, ids and names go with it, so that even empty lines fill a log.
 const LINE_BYTES: usize = 64;
@@ -17,6 +17,7 @@ pub struct InvocationLog {
     env: Env,
     sink: Arc<dyn LogSink>,
     invocation: InvocationId,
+    stack_id: StackId,
     stack: Arc<str>,
     function: Arc<str>,
     limit_bytes: usize,
@@ -25,19 +26,20 @@ pub struct InvocationLog {
 }
 
 impl InvocationLog {
-    /// A log for `invocation` of `function` in `stack`; at most `limit_bytes` reach `sink`, where each line
+    /// A log for `invocation` of `function` in the stack with this id and name; at most `limit_bytes` reach `sink`, where each line
     /// counts 64 bytes and its text.
     #[must_use]
     pub fn new(
         env: Env,
         sink: Arc<dyn LogSink>,
         invocation: InvocationId,
+        stack_id: StackId,
         stack: Arc<str>,
         function: Arc<str>,
         limit_bytes: usize,
     ) -> Self {
         let (written_bytes, is_cut) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Self { env, sink, invocation, stack, function, limit_bytes, written_bytes, is_cut }
+        Self { env, sink, invocation, stack_id, stack, function, limit_bytes, written_bytes, is_cut }
     }
 
     /// Writes a line of the guest. Past the limit the line is dropped, and the first one dropped leaves a notice.
@@ -49,6 +51,7 @@ impl InvocationLog {
         } else if !self.is_cut.swap(true, Ordering::Relaxed) {
             let notice = format!("log cut: this invocation wrote more than its limit of {} bytes", self.limit_bytes);
             self.send(LogSource::Runtime, Level::Warn, notice);
+            self.sink.cut();
         }
     }
 
@@ -61,6 +64,7 @@ impl InvocationLog {
         self.sink.write(LogRecord {
             time: self.env.now(),
             invocation: self.invocation,
+            stack_id: self.stack_id,
             stack: Arc::clone(&self.stack),
             function: Arc::clone(&self.function),
             level,
@@ -85,11 +89,15 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Kept(Mutex<Vec<(LogSource, String)>>);
+    struct Kept(Mutex<Vec<(LogSource, String)>>, AtomicUsize);
 
     impl LogSink for Kept {
         fn write(&self, record: LogRecord) {
             self.0.lock().unwrap().push((record.source, record.message));
+        }
+
+        fn cut(&self) {
+            self.1.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -101,7 +109,7 @@ mod tests {
             let env = Env::simulated(1, Timestamp::from_micros(0));
             let kept = Arc::new(Kept::default());
             let (id, sink) = (env.new_invocation_id(), Arc::clone(&kept) as Arc<dyn LogSink>);
-            let log = InvocationLog::new(env, sink, id, "s".into(), "f".into(), limit_bytes);
+            let log = InvocationLog::new(env, sink, id, [1; 32], "s".into(), "f".into(), limit_bytes);
             for _ in 0..1000 {
                 log.write(LogSource::Function, Level::Info, line.to_owned());
             }
@@ -109,6 +117,7 @@ mod tests {
             let notice = "log cut: this invocation wrote more than its limit of 138 bytes";
             let mut expected = vec![(LogSource::Function, line); fitting];
             expected.extend([(LogSource::Runtime, notice), (LogSource::Runtime, "still heard")]);
+            assert_eq!(kept.1.load(Ordering::Relaxed), 1);
             let kept = kept.0.lock().unwrap();
             assert_eq!(kept.iter().map(|(s, m)| (*s, m.as_str())).collect::<Vec<_>>(), expected);
         }

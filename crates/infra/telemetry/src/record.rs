@@ -1,6 +1,7 @@
 //! One line that a function, or the runtime on its behalf, wrote.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use mu_env::{InvocationId, Timestamp};
@@ -31,6 +32,27 @@ impl Level {
             Self::Debug => "debug",
             Self::Trace => "trace",
         }
+    }
+}
+
+/// The text is not a level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidLevel;
+
+impl fmt::Display for InvalidLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a level is `error`, `warn`, `info`, `debug` or `trace`")
+    }
+}
+
+impl std::error::Error for InvalidLevel {}
+
+impl FromStr for Level {
+    type Err = InvalidLevel;
+
+    fn from_str(text: &str) -> Result<Self, InvalidLevel> {
+        let levels = [Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
+        levels.into_iter().find(|level| level.as_str() == text).ok_or(InvalidLevel)
     }
 }
 
@@ -66,6 +88,9 @@ impl LogSource {
     }
 }
 
+/// The id of a stack: the 32 bytes of its key.
+pub type StackId = [u8; 32];
+
 /// One line of a function's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogRecord {
@@ -73,6 +98,8 @@ pub struct LogRecord {
     pub time: Timestamp,
     /// The invocation that wrote it.
     pub invocation: InvocationId,
+    /// The stack's id.
+    pub stack_id: StackId,
     /// The stack's name.
     pub stack: Arc<str>,
     /// The function's name.
@@ -90,4 +117,8 @@ pub struct LogRecord {
 pub trait LogSink: Send + Sync {
     /// Takes one line.
     fn write(&self, record: LogRecord);
+
+    /// Learns that the log of an invocation was cut. Who reads the log is told by a line; nothing else becomes of it
+    /// unless an implementation says otherwise.
+    fn cut(&self) {}
 }

@@ -38,6 +38,9 @@ pub enum ParseDurationError {
 const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 impl HumanDuration {
+    /// The regular expression that schemas give for the text.
+    pub const PATTERN: &str = "^([0-9]+ *h)? *([0-9]+ *m)? *([0-9]+ *s)? *([0-9]+ *ms)?$";
+
     /// That many milliseconds.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {

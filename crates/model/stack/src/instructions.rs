@@ -24,6 +24,9 @@ pub enum ParseInstructionsError {
 const SUFFIXES: [(&str, u64); 4] = [("T", 1_000_000_000_000), ("G", 1_000_000_000), ("M", 1_000_000), ("k", 1_000)];
 
 impl Instructions {
+    /// The regular expression that schemas give for the text.
+    pub const PATTERN: &str = "^[0-9][0-9_]* *[kMGT]?$";
+
     /// That many instructions.
     #[must_use]
     pub const fn new(count: u64) -> Self {

@@ -4,14 +4,15 @@ use serde_json::{Value, json};
 
 use crate::language::Language;
 use crate::limits::{
-    CONCURRENCY_DEFAULT, CONCURRENCY_MAX, CORS_ENTRIES_MAX, CORS_MAX_AGE_MAX, ENV_BYTES_MAX, INSTRUCTIONS_DEFAULT,
-    INSTRUCTIONS_MAX, MEMORY_DEFAULT, MEMORY_MAX, MEMORY_MIN, NAME_BYTES_MAX, PATH_BYTES_MAX, ROUTES_MAX, SERVICES_MAX,
-    TIMEOUT_DEFAULT, TIMEOUT_MAX, VERSION_BYTES_MAX, WEBSOCKET_CONNECTIONS_DEFAULT, WEBSOCKET_CONNECTIONS_MAX,
-    WEBSOCKET_IDLE_DEFAULT, WEBSOCKET_IDLE_MAX, WEBSOCKET_IDLE_MIN, WEBSOCKET_MESSAGE_DEFAULT, WEBSOCKET_MESSAGE_MAX,
-    WEBSOCKET_MESSAGE_MIN, WEBSOCKET_RATE_DEFAULT, WEBSOCKET_RATE_MAX,
+    AUTH_TEXT_BYTES_MAX, CLAIMS_MAX, CONCURRENCY_DEFAULT, CONCURRENCY_MAX, CORS_ENTRIES_MAX, CORS_MAX_AGE_MAX,
+    ENV_BYTES_MAX, INSTRUCTIONS_DEFAULT, INSTRUCTIONS_MAX, MEMORY_DEFAULT, MEMORY_MAX, MEMORY_MIN, NAME_BYTES_MAX,
+    PATH_BYTES_MAX, ROUTES_MAX, SECRETS_MAX, SERVICES_MAX, TIMEOUT_DEFAULT, TIMEOUT_MAX, VERSION_BYTES_MAX,
+    WEBSOCKET_CONNECTIONS_DEFAULT, WEBSOCKET_CONNECTIONS_MAX, WEBSOCKET_IDLE_DEFAULT, WEBSOCKET_IDLE_MAX,
+    WEBSOCKET_IDLE_MIN, WEBSOCKET_MESSAGE_DEFAULT, WEBSOCKET_MESSAGE_MAX, WEBSOCKET_MESSAGE_MIN,
+    WEBSOCKET_RATE_DEFAULT, WEBSOCKET_RATE_MAX,
 };
 use crate::stack::{Instances, Runtime};
-use crate::{HumanDuration, Method};
+use crate::{ByteSize, HumanDuration, Instructions, Method};
 
 /// A key of a map in the manifest.
 pub(crate) struct Key {
@@ -37,6 +38,8 @@ pub(crate) const FUNCTION: &[Key] = &[
     RUNTIME,
     ENV,
     ENV_DEV,
+    SECRETS,
+    AUTH,
     MEMORY_LIMIT,
     TIMEOUT,
     MAX_INSTRUCTIONS,
@@ -44,13 +47,28 @@ pub(crate) const FUNCTION: &[Key] = &[
     INSTANCES,
 ];
 /// A function in the YAML form of a deployed stack.
-pub(crate) const STACK_FUNCTION: &[Key] =
-    &[TYPE, NAME, BINARY, RUNTIME, ENV, MEMORY_LIMIT, TIMEOUT, MAX_INSTRUCTIONS, MAX_CONCURRENCY, INSTANCES];
+pub(crate) const STACK_FUNCTION: &[Key] = &[
+    TYPE,
+    NAME,
+    BINARY,
+    RUNTIME,
+    ENV,
+    SECRETS,
+    AUTH,
+    MEMORY_LIMIT,
+    TIMEOUT,
+    MAX_INSTRUCTIONS,
+    MAX_CONCURRENCY,
+    INSTANCES,
+];
 pub(crate) const GATEWAY: &[Key] = &[TYPE, NAME, ENDPOINTS, CORS, WEBSOCKET];
 pub(crate) const TABLE: &[Key] = &[TYPE, NAME, DELETE];
 pub(crate) const STORAGE: &[Key] = &[TYPE, NAME, DELETE, PUBLIC];
 /// An endpoint written as an item of a list.
-pub(crate) const ENDPOINT: &[Key] = &[METHOD, ROUTE_TO];
+pub(crate) const ENDPOINT: &[Key] = &[METHOD, ROUTE_TO, AUTH];
+/// `auth` when it is a map.
+pub(crate) const AUTHENTICATION: &[Key] = &[JWT_KEY];
+pub(crate) const JWT: &[Key] = &[ISSUER, AUDIENCE, CLAIMS];
 pub(crate) const CROSS_ORIGIN: &[Key] =
     &[ALLOW_ORIGINS, ALLOW_METHODS, ALLOW_HEADERS, EXPOSE_HEADERS, ALLOW_CREDENTIALS, MAX_AGE];
 
@@ -70,6 +88,8 @@ pub(crate) const LANGUAGES: [&str; 6] = [
 /// Values of `runtime`.
 pub(crate) const RUNTIMES: [&str; 3] =
     [Runtime::Wasi1.as_str(), Runtime::WasiHttp.as_str(), Runtime::WasiHttp3.as_str()];
+/// Values of `auth` when it is a word.
+pub(crate) const AUTH_WORDS: [&str; 2] = ["none", "token"];
 /// Values of `instances`.
 pub(crate) const INSTANCES_WORDS: [&str; 2] = [Instances::Fresh.as_str(), Instances::Reuse.as_str()];
 
@@ -141,6 +161,55 @@ const ENV_DEV: Key = Key {
     about: "Environment variables laid over `env` by `mu run` only. They never leave this machine.",
     schema: variables,
 };
+const SECRETS: Key = Key {
+    name: "secrets",
+    required: false,
+    about: "Names of secrets that the function is given as environment variables. Their values never stand here: `mu secret set` stores them on a node, and `mu run` takes them from `mu.secrets` or from MU_SECRET_NAME.",
+    schema: || {
+        json!({
+            "type": ["array", "null"],
+            "maxItems": SECRETS_MAX,
+            "uniqueItems": true,
+            "items": {"type": "string", "pattern": "^[A-Z_][A-Z0-9_]*$", "maxLength": NAME_BYTES_MAX},
+        })
+    },
+};
+const AUTH: Key = Key {
+    name: "auth",
+    required: false,
+    about: "What callers must bring along: `none`; `token`, a token or signature of someone who may invoke the stack; or `jwt`, a JSON Web Token of an issuer that the node knows. A route's own counts, else that of the function it leads to.",
+    schema: || json!({"$ref": "#/$defs/auth"}),
+};
+const JWT_KEY: Key = Key {
+    name: "jwt",
+    required: true,
+    about: "What the JSON Web Token must be and say.",
+    schema: || json!({"$ref": "#/$defs/jwt"}),
+};
+const ISSUER: Key = Key {
+    name: "issuer",
+    required: true,
+    about: "Who issues the tokens, by the name that the node's operator gave them.",
+    schema: name,
+};
+const AUDIENCE: Key = Key {
+    name: "audience",
+    required: false,
+    about: "Whom the token must be for; unless said otherwise, whom the operator says.",
+    schema: || json!({"type": "string", "minLength": 1, "maxLength": AUTH_TEXT_BYTES_MAX}),
+};
+const CLAIMS: Key = Key {
+    name: "claims",
+    required: false,
+    about: "Claims that the token must have, with these values; where a claim is a list, one of its items.",
+    schema: || {
+        json!({
+            "type": ["object", "null"],
+            "maxProperties": CLAIMS_MAX,
+            "additionalProperties": {"type": ["string", "number", "boolean"]},
+        })
+    },
+};
 const MEMORY_LIMIT: Key = Key {
     name: "memory_limit",
     required: false,
@@ -149,7 +218,7 @@ const MEMORY_LIMIT: Key = Key {
         json!({
             "type": ["string", "integer"],
             "description": format!("From {MEMORY_MIN} to {MEMORY_MAX}."),
-            "pattern": SIZE_PATTERN,
+            "pattern": ByteSize::PATTERN,
             "default": MEMORY_DEFAULT.to_string(),
         })
     },
@@ -162,7 +231,7 @@ const TIMEOUT: Key = Key {
         json!({
             "type": "string",
             "description": format!("At most {}.", HumanDuration::saturating_from(TIMEOUT_MAX)),
-            "pattern": DURATION_PATTERN,
+            "pattern": HumanDuration::PATTERN,
             "default": HumanDuration::saturating_from(TIMEOUT_DEFAULT).to_string(),
         })
     },
@@ -175,7 +244,7 @@ const MAX_INSTRUCTIONS: Key = Key {
         json!({
             "type": ["string", "integer"],
             "description": format!("At most {INSTRUCTIONS_MAX}."),
-            "pattern": "^[0-9][0-9_]* *[kMGT]?$",
+            "pattern": Instructions::PATTERN,
             "default": INSTRUCTIONS_DEFAULT.to_string(),
         })
     },
@@ -292,7 +361,7 @@ const MAX_AGE: Key = Key {
         json!({
             "type": "string",
             "description": format!("At most {}.", HumanDuration::saturating_from(CORS_MAX_AGE_MAX)),
-            "pattern": DURATION_PATTERN,
+            "pattern": HumanDuration::PATTERN,
         })
     },
 };
@@ -305,7 +374,7 @@ const MAX_MESSAGE: Key = Key {
         json!({
             "type": ["string", "integer"],
             "description": format!("From {WEBSOCKET_MESSAGE_MIN} to {WEBSOCKET_MESSAGE_MAX}."),
-            "pattern": SIZE_PATTERN,
+            "pattern": ByteSize::PATTERN,
             "default": WEBSOCKET_MESSAGE_DEFAULT.to_string(),
         })
     },
@@ -338,14 +407,11 @@ const IDLE_TIMEOUT: Key = Key {
         json!({
             "type": "string",
             "description": format!("From {} to {}.", shown(WEBSOCKET_IDLE_MIN), shown(WEBSOCKET_IDLE_MAX)),
-            "pattern": DURATION_PATTERN,
+            "pattern": HumanDuration::PATTERN,
             "default": shown(WEBSOCKET_IDLE_DEFAULT),
         })
     },
 };
-
-const SIZE_PATTERN: &str = "^[0-9]+ *(([KMGTkmgt][Ii]?)?[Bb])?$";
-const DURATION_PATTERN: &str = "^([0-9]+ *h)? *([0-9]+ *m)? *([0-9]+ *s)? *([0-9]+ *ms)?$";
 
 fn name() -> Value {
     json!({"type": "string", "pattern": "^[A-Za-z0-9_-]+$", "minLength": 1, "maxLength": NAME_BYTES_MAX})

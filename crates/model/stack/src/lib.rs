@@ -9,7 +9,10 @@
 //! - [`Stack::to_proto_bytes`] and [`Stack::to_yaml`] are the two written forms of a deployed stack.
 //! - [`RouteTable`] finds the handler of a request.
 //! - [`schema`] is the JSON Schema of `mu.yaml`, made from the very list of keys that the reader checks against.
+//!
+//! What else people write in YAML is read with the same [`yaml`] tree, whose nodes know their places.
 
+mod auth;
 mod cors;
 mod declarations;
 mod duration;
@@ -26,14 +29,16 @@ mod proto;
 mod read;
 mod route;
 mod schema;
+mod secret_name;
 mod size;
 mod stack;
 mod stack_id;
 mod stack_yaml;
 mod suggest;
 mod websocket;
-mod yaml;
+pub mod yaml;
 
+pub use crate::auth::{Auth, JwtAuth};
 pub use crate::cors::{AllowList, Cors};
 pub use crate::duration::{HumanDuration, ParseDurationError};
 pub use crate::env::{Env, EnvError};
@@ -42,18 +47,20 @@ pub use crate::language::Language;
 pub use crate::manifest::{Build, FunctionManifest, Manifest};
 pub use crate::method::{Method, MethodSet, ParseMethodError};
 pub use crate::name::{
-    BinaryId, BoxName, FunctionName, GatewayName, HandlerName, HandlerRef, HandlerRefError, Name, NameError, NameKind,
-    StackName, TableName, kind,
+    BinaryId, BoxName, FunctionName, GatewayName, HandlerName, HandlerRef, HandlerRefError, IssuerName, Name,
+    NameError, NameKind, StackName, TableName, kind,
 };
 pub use crate::problem::{Position, Problem, Report};
 pub use crate::route::{
     DuplicateAny, DuplicateMethod, DuplicateWebSocket, PathTemplate, Route, RouteConflict, RouteMatch, RouteTable,
-    Segment, TemplateError,
+    Segment, TemplateError, Verb,
 };
 pub use crate::schema::schema;
+pub use crate::secret_name::{SecretName, SecretNameError};
 pub use crate::size::{ByteSize, ParseSizeError};
 pub use crate::stack::{
     Artifact, Function, FunctionLimits, Gateway, Instances, NotUploaded, Runtime, Service, Stack, StorageBox, Table,
 };
 pub use crate::stack_id::{ParseStackIdError, StackId};
+pub use crate::suggest::closest;
 pub use crate::websocket::WebSocketLimits;

@@ -21,6 +21,12 @@ pub const TEMPLATE_BYTES_MAX: usize = 1024;
 pub const TEMPLATE_SEGMENTS_MAX: usize = 32;
 /// Most bytes of all names and values of a function's environment together.
 pub const ENV_BYTES_MAX: usize = 64 * 1024;
+/// Most secrets of one function.
+pub const SECRETS_MAX: usize = 64;
+/// Most claims that a token may have to have.
+pub const CLAIMS_MAX: usize = 16;
+/// Longest audience, and longest name or value of a claim, in bytes.
+pub const AUTH_TEXT_BYTES_MAX: usize = 1024;
 /// Longest path of a file, or command, in a manifest, in bytes.
 pub const PATH_BYTES_MAX: usize = 4096;
 /// Most entries in one list of a gateway's `cors`.

@@ -1,5 +1,6 @@
 //! `mu.yaml`: what a person writes to describe a stack and how it is built.
 
+use crate::auth::Auth;
 use crate::env::{Env, EnvError};
 use crate::keys;
 use crate::language::Language;
@@ -7,6 +8,7 @@ use crate::name::{FunctionName, StackName};
 use crate::problem::{Position, Problems, Report};
 use crate::read::services::FunctionForm;
 use crate::read::{Fields, function, services};
+use crate::secret_name::SecretName;
 use crate::stack::{Artifact, Function, FunctionLimits, Gateway, Instances, Runtime, Service, Stack};
 use crate::stack_id::StackId;
 use crate::yaml;
@@ -49,6 +51,8 @@ pub struct FunctionManifest {
     env: Env,
     /// Read by [`Manifest::local_stack`] alone. There is no accessor, and [`Function`] has no such field.
     env_dev: Env,
+    secrets: Vec<SecretName>,
+    auth: Auth,
     limits: FunctionLimits,
     instances: Instances,
 }
@@ -139,6 +143,8 @@ impl Manifest {
                     artifact: Artifact::Module(function.module.clone()),
                     runtime: function.runtime,
                     env: env(function)?,
+                    secrets: function.secrets.clone(),
+                    auth: function.auth.clone(),
                     limits: function.limits,
                     instances: function.instances,
                 }),
@@ -166,10 +172,12 @@ impl FunctionManifest {
         runtime: Runtime,
         env: Env,
         env_dev: Env,
+        secrets: Vec<SecretName>,
+        auth: Auth,
         limits: FunctionLimits,
         instances: Instances,
     ) -> Self {
-        Self { name, position, build, source, module, runtime, env, env_dev, limits, instances }
+        Self { name, position, build, source, module, runtime, env, env_dev, secrets, auth, limits, instances }
     }
 
     /// Its name.

@@ -46,6 +46,9 @@ pub mod kind {
     /// Names an uploaded artifact.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Binary {}
+    /// Names an issuer of tokens that a node knows.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Issuer {}
 }
 
 impl NameKind for kind::Stack {
@@ -69,6 +72,9 @@ impl NameKind for kind::Box {
 impl NameKind for kind::Binary {
     const WHAT: &'static str = "binary";
 }
+impl NameKind for kind::Issuer {
+    const WHAT: &'static str = "token issuer";
+}
 
 /// Name of a stack.
 pub type StackName = Name<kind::Stack>;
@@ -84,6 +90,8 @@ pub type TableName = Name<kind::Table>;
 pub type BoxName = Name<kind::Box>;
 /// Id of an uploaded artifact, as given by whoever stores it.
 pub type BinaryId = Name<kind::Binary>;
+/// Name of an issuer of tokens, given by the operator of a node.
+pub type IssuerName = Name<kind::Issuer>;
 
 /// Why a text is not a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -115,6 +115,11 @@ impl Problems {
         self.context.clone()
     }
 
+    /// What was noted, in the order in which it was found.
+    pub(crate) fn into_list(self) -> Vec<Problem> {
+        self.list
+    }
+
     /// The value, if nothing was noted.
     pub(crate) fn result<T>(mut self, file: &str, value: Option<T>) -> Result<T, Report> {
         match value {

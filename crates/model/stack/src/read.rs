@@ -1,5 +1,6 @@
 //! Walks the YAML tree of a manifest and notes every mistake on the way.
 
+pub(crate) mod auth;
 pub(crate) mod cross_origin;
 pub(crate) mod function;
 pub(crate) mod routes;

@@ -5,6 +5,6 @@ mod table;
 mod template;
 
 pub use self::table::{
-    DuplicateAny, DuplicateMethod, DuplicateWebSocket, Route, RouteConflict, RouteMatch, RouteTable,
+    DuplicateAny, DuplicateMethod, DuplicateWebSocket, Route, RouteConflict, RouteMatch, RouteTable, Verb,
 };
 pub use self::template::{PathTemplate, Segment, TemplateError};

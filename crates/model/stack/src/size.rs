@@ -39,6 +39,9 @@ const UNITS: [(&str, u64); 9] = [
 ];
 
 impl ByteSize {
+    /// The regular expression that schemas give for the text.
+    pub const PATTERN: &str = "^[0-9]+ *(([KMGTkmgt][Ii]?)?[Bb])?$";
+
     /// That many bytes.
     #[must_use]
     pub const fn from_bytes(bytes: u64) -> Self {

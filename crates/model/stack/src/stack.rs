@@ -3,12 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::auth::Auth;
 use crate::cors::Cors;
-use crate::env::Env;
+use crate::env::{Env, EnvError};
 use crate::instructions::Instructions;
 use crate::limits::{CONCURRENCY_DEFAULT, INSTRUCTIONS_DEFAULT, MEMORY_DEFAULT, TIMEOUT_DEFAULT};
 use crate::name::{BinaryId, BoxName, FunctionName, GatewayName, StackName, TableName};
 use crate::route::RouteTable;
+use crate::secret_name::SecretName;
 use crate::size::ByteSize;
 use crate::websocket::WebSocketLimits;
 
@@ -47,6 +49,10 @@ pub struct Function {
     pub runtime: Runtime,
     /// Its environment variables.
     pub env: Env,
+    /// The secrets that it is given beside them. Their values are no part of a stack.
+    pub secrets: Vec<SecretName>,
+    /// What callers of its routes must bring along, where a route does not say otherwise.
+    pub auth: Auth,
     /// What one invocation may use.
     pub limits: FunctionLimits,
     /// How long an instance lives.
@@ -147,6 +153,19 @@ impl Stack {
             }
         }
         self
+    }
+
+    /// The same stack whose functions have these environment variables too, unless they set them themselves.
+    ///
+    /// # Errors
+    /// When a function has too many, or they are too large together.
+    pub fn with_environment(mut self, variables: &Env) -> Result<Self, EnvError> {
+        for service in &mut self.services {
+            if let Service::Function(function) = service {
+                function.env = variables.overlaid(&function.env)?;
+            }
+        }
+        Ok(self)
     }
 
     /// Its name.

@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 
+use crate::auth::{Auth, JwtAuth};
 use crate::cors::{AllowList, Cors};
 use crate::duration::HumanDuration;
 use crate::keys;
 use crate::problem::{Problems, Report};
 use crate::read::services::FunctionForm;
 use crate::read::{Fields, function, services};
+use crate::route::Verb;
 use crate::stack::{Artifact, Function, FunctionLimits, Gateway, Instances, NotUploaded, Service, Stack};
 use crate::websocket::WebSocketLimits;
 use crate::yaml;
@@ -89,6 +91,12 @@ fn write_function(out: &mut String, function: &Function) -> Result<(), NotUpload
             line(out, 6, &quoted(name), &quoted(value));
         }
     }
+    if !function.secrets.is_empty() {
+        line(out, 4, "secrets", &sequence(function.secrets.iter().map(ToString::to_string)));
+    }
+    if !function.auth.is_none() {
+        line(out, 4, "auth", &auth(&function.auth));
+    }
     Ok(())
 }
 
@@ -98,11 +106,17 @@ fn write_gateway(out: &mut String, gateway: &Gateway) {
     out.push_str(if routes.is_empty() { "    endpoints: {}\n" } else { "    endpoints:\n" });
     for route in routes {
         let _ = writeln!(out, "      {}:", quoted(route.template().as_str()));
-        for (method, handler) in route.handlers() {
-            line(out, 8, method.as_lower_case(), &quoted(&handler.to_string()));
-        }
-        if let Some(handler) = route.websocket() {
-            line(out, 8, keys::WEBSOCKET_VERB, &quoted(&handler.to_string()));
+        let methods = route.handlers().iter().map(|(method, to)| (method.as_lower_case(), Verb::Method(*method), to));
+        let websocket = route.websocket().map(|handler| (keys::WEBSOCKET_VERB, Verb::WebSocket, handler));
+        for (word, verb, handler) in methods.chain(websocket) {
+            let handler = quoted(&handler.to_string());
+            // All handlers of a path are written the same way, and only the longer one has room for `auth`.
+            if route.has_auth() {
+                let auth = route.auth(verb).map(|own| format!(", auth: {}", auth(own))).unwrap_or_default();
+                let _ = writeln!(out, "        - {{method: {word}, route_to: {handler}{auth}}}");
+            } else {
+                line(out, 8, word, &handler);
+            }
         }
     }
     if let Some(cors) = &gateway.cors {
@@ -110,6 +124,21 @@ fn write_gateway(out: &mut String, gateway: &Gateway) {
     }
     if gateway.websocket != WebSocketLimits::default() {
         write_websocket(out, &gateway.websocket);
+    }
+}
+
+fn auth(auth: &Auth) -> String {
+    match auth {
+        Auth::None => "none".to_owned(),
+        Auth::Token => "token".to_owned(),
+        Auth::Jwt(JwtAuth { issuer, audience, claims }) => {
+            let audience = audience.as_ref().map(|audience| format!(", audience: {}", quoted(audience)));
+            let claims: Vec<_> =
+                claims.iter().map(|(name, value)| format!("{}: {}", quoted(name), quoted(value))).collect();
+            let claims = (!claims.is_empty()).then(|| format!(", claims: {{{}}}", claims.join(", ")));
+            let (audience, claims) = (audience.unwrap_or_default(), claims.unwrap_or_default());
+            format!("{{jwt: {{issuer: {}{audience}{claims}}}}}", quoted(issuer.as_str()))
+        }
     }
 }
 

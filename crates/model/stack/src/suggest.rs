@@ -4,7 +4,8 @@
 const WORD_BYTES_MAX: usize = 64;
 
 /// The closest of `known`, when it is close enough to be meant.
-pub(crate) fn closest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+#[must_use]
+pub fn closest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     if written.len() > WORD_BYTES_MAX {
         return None;
     }

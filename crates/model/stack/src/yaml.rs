@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use granit_parser::{Event, Marker, Parser, ScalarStyle, options};
 
 use crate::limits::FILE_BYTES_MAX;
-use crate::problem::{Position, Problems};
+use crate::problem::{Position, Problem, Problems};
 
 /// Deepest nesting; the deepest manifest has seven levels.
 const DEPTH_MAX: usize = 32;
@@ -19,29 +19,44 @@ const NODE_WEIGHT: usize = 64;
 
 /// A value and its place.
 #[derive(Clone, Debug)]
-pub(crate) struct Node {
-    pub(crate) position: Position,
-    pub(crate) value: Value,
+pub struct Node {
+    /// Where it starts.
+    pub position: Position,
+    /// What stands there.
+    pub value: Value,
 }
 
+/// What stands at a place.
 #[derive(Clone, Debug)]
-pub(crate) enum Value {
-    Scalar { text: String, quoted: bool },
+pub enum Value {
+    /// One word, number or text.
+    Scalar {
+        /// As it was written, without the quotes.
+        text: String,
+        /// Whether there were quotes around it.
+        quoted: bool,
+    },
+    /// A list.
     List(Vec<Node>),
+    /// A map, in the order of the text.
     Map(Vec<Entry>),
 }
 
 /// A key of a map and its value.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) key: String,
-    pub(crate) position: Position,
-    pub(crate) node: Node,
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// Where the key starts.
+    pub position: Position,
+    /// The value.
+    pub node: Node,
 }
 
 impl Node {
     /// What it is, for a message: `expected text, found {}`.
-    pub(crate) fn describe(&self) -> &'static str {
+    #[must_use]
+    pub fn describe(&self) -> &'static str {
         match &self.value {
             Value::List(_) => "a list",
             Value::Map(_) => "a map",
@@ -53,12 +68,14 @@ impl Node {
     }
 
     /// Nothing, `~` or `null`.
-    pub(crate) fn is_null(&self) -> bool {
+    #[must_use]
+    pub fn is_null(&self) -> bool {
         matches!(&self.value, Value::Scalar { text, quoted: false } if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
     /// Whatever a person wrote that isn't nothing, a list or a map: numbers and booleans as they stand there.
-    pub(crate) fn scalar(&self) -> Option<&str> {
+    #[must_use]
+    pub fn scalar(&self) -> Option<&str> {
         match &self.value {
             Value::Scalar { text, .. } if !self.is_null() => Some(text),
             _ => None,
@@ -66,7 +83,8 @@ impl Node {
     }
 
     /// Text proper: not what YAML takes for a number or a boolean.
-    pub(crate) fn text(&self) -> Option<&str> {
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Scalar { text, quoted: true } => Some(text),
             Value::Scalar { text, quoted: false } if !is_number(text) && boolean(text).is_none() && !self.is_null() => {
@@ -77,7 +95,8 @@ impl Node {
     }
 
     /// `true` or `false`.
-    pub(crate) fn boolean(&self) -> Option<bool> {
+    #[must_use]
+    pub fn boolean(&self) -> Option<bool> {
         match &self.value {
             Value::Scalar { text, quoted: false } => boolean(text),
             _ => None,
@@ -85,8 +104,26 @@ impl Node {
     }
 }
 
-/// The only document of a YAML text; `None` when there is none, or it could not be read to its end.
+/// The only document of any YAML text, and what is wrong with it. There is no document when the text is empty, or when
+/// it could not be read to its end; the second is a problem.
+#[must_use]
+pub fn document(bytes: &[u8]) -> (Option<Node>, Vec<Problem>) {
+    let mut problems = Problems::default();
+    let document = read(bytes, &mut problems).flatten();
+    (document, problems.into_list())
+}
+
+/// The only document of a manifest; `None` when there is none, or it could not be read to its end.
 pub(crate) fn parse(bytes: &[u8], problems: &mut Problems) -> Option<Node> {
+    let document = read(bytes, problems)?;
+    if document.is_none() {
+        problems.hint(None, "the file is empty", "`mu init` writes a first one".to_owned());
+    }
+    document
+}
+
+/// The document, which an empty text does not have; `None` when the text could not be read to its end.
+fn read(bytes: &[u8], problems: &mut Problems) -> Option<Option<Node>> {
     if bytes.len() > FILE_BYTES_MAX {
         problems.add(None, format!("the file has {} bytes, more than the most, {FILE_BYTES_MAX}", bytes.len()));
         return None;
@@ -112,11 +149,7 @@ pub(crate) fn parse(bytes: &[u8], problems: &mut Problems) -> Option<Node> {
             }
         }
     }
-    let document = builder.document;
-    if document.is_none() {
-        problems.hint(None, "the file is empty", "`mu init` writes a first one".to_owned());
-    }
-    document
+    Some(builder.document)
 }
 
 /// Puts events together. Each method gives `None` when reading on makes no sense.

@@ -1,4 +1,4 @@
-//! The socket of one client: watched, and cut when nothing can be written to it for too long. Responses that the client
+//! The connection of one client: watched, and cut when nothing can be written to it for too long. Responses that the client
 //! does not take although its socket could are the business of `unread`.
 
 use std::io;
@@ -8,9 +8,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
+use crate::client_stream::ClientStream;
 use crate::watch::{Activity, Order};
 
 /// What every HTTP/2 connection begins with, as far as it is needed to tell it from HTTP/1.
@@ -18,9 +18,9 @@ const HTTP2_PREFACE: &[u8] = b"PRI ";
 
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// A client's socket.
+/// A client's connection.
 pub(crate) struct ClientIo {
-    stream: TcpStream,
+    stream: ClientStream,
     activity: Arc<Activity>,
     has_read: bool,
     write_pause_max: Duration,
@@ -30,12 +30,12 @@ pub(crate) struct ClientIo {
 }
 
 impl ClientIo {
-    pub(crate) fn new(stream: TcpStream, activity: Arc<Activity>, write_pause_max: Duration) -> Self {
+    pub(crate) fn new(stream: ClientStream, activity: Arc<Activity>, write_pause_max: Duration) -> Self {
         Self { stream, activity, has_read: false, write_pause_max, pause: None, is_paused: false }
     }
 
-    /// The socket, for another protocol, which watches over itself.
-    pub(crate) fn into_stream(self) -> TcpStream {
+    /// The connection itself, for another protocol, which watches over itself.
+    pub(crate) fn into_stream(self) -> ClientStream {
         self.stream
     }
 
@@ -60,7 +60,7 @@ impl AsyncRead for ClientIo {
         if self.activity.order() == Order::Expire {
             if !self.activity.is_http2() {
                 // Best effort: the connection ends either way.
-                let _ = self.stream.try_write(TOO_SLOW);
+                let _ = Pin::new(&mut self.stream).poll_write(cx, TOO_SLOW);
             }
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client sends too slowly")));
         }
@@ -100,7 +100,9 @@ impl AsyncWrite for ClientIo {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        // What waits in there is as little taken by the client as what could not be written.
+        if self.stream.buffers_writes() { self.limit_pause(cx, flushed) } else { flushed }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

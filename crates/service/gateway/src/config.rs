@@ -24,6 +24,12 @@ pub struct GatewayConfig {
     pub keep_alive: Duration,
     /// How long requests under way may take to finish once the gateway stops.
     pub drain_timeout: Duration,
+    /// How long a client may take for a TLS handshake, waiting for its turn included.
+    pub handshake_timeout: Duration,
+    /// TLS handshakes under way at the same time. Further clients wait for their turn.
+    pub handshakes_max: usize,
+    /// How often it is looked whether files of certificates have changed.
+    pub certificate_period: Duration,
     /// Requests under way at the same time on one HTTP/2 connection.
     pub streams_max: u32,
     /// WebSocket connections of all stacks together; over it the answer is 503. They do not count as connections above.
@@ -47,6 +53,9 @@ impl Default for GatewayConfig {
             write_pause_max: Duration::from_secs(30),
             keep_alive: Duration::from_secs(75),
             drain_timeout: Duration::from_secs(30),
+            handshake_timeout: Duration::from_secs(10),
+            handshakes_max: 1024,
+            certificate_period: Duration::from_secs(5),
             streams_max: 128,
             websockets_max: 65_536,
             ping_after: Duration::from_secs(30),

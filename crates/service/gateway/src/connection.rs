@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
 use http::{Request, Response};
@@ -12,10 +13,10 @@ use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
-use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
 
 use crate::client_io::ClientIo;
+use crate::client_stream::ClientStream;
 use crate::config::GatewayConfig;
 use crate::response::ResponseBody;
 use crate::service::Service;
@@ -37,6 +38,8 @@ pub(crate) struct Connections {
     protocols: auto::Builder<TrackedTasks>,
     service: Arc<Service>,
     watch: Arc<Watch>,
+    /// The next connection's number.
+    ids: Arc<AtomicU64>,
     config: GatewayConfig,
 }
 
@@ -52,15 +55,12 @@ impl Connections {
             .max_concurrent_streams(config.streams_max)
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
-        Self { protocols, service, watch, config }
+        Self { protocols, service, watch, ids: Arc::default(), config }
     }
 
     /// Serves one connection until it ends. Dropping the future cuts it.
-    pub(crate) async fn serve(self, stream: TcpStream, id: u64) {
-        // Small responses must not wait for an acknowledgement of earlier ones.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "setting TCP_NODELAY on a client's connection");
-        }
+    pub(crate) async fn serve(self, stream: ClientStream) {
+        let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let watched = Watched { id, activity: self.watch.add(id), watch: Arc::clone(&self.watch) };
         let activity = &watched.activity;
         let io = ClientIo::new(stream, Arc::clone(activity), self.config.write_pause_max);

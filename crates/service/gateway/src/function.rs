@@ -7,10 +7,12 @@ use http::{Method, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use mu_invoke::{Cause, DeployedGateway, Deployment, Kind, Target};
 use mu_runtime::Request;
-use mu_stack::PathTemplate;
+use mu_stack::{Auth, PathTemplate};
+use mu_telemetry::Limit;
 
+use crate::auth::authenticate;
 use crate::error::ApiError;
-use crate::headers::{join_cookies, remove_connection_headers, remove_socket_headers, survey, survey_request};
+use crate::headers::{join_cookies, remove_connection_headers, remove_own_headers, survey, survey_request};
 use crate::query::parse_query;
 use crate::request_body::request_body;
 use crate::request_id::{X_MU_INVOCATION_ID, X_REQUEST_ID};
@@ -24,6 +26,8 @@ pub(crate) struct Matched<'a> {
     pub(crate) target: &'a Target,
     pub(crate) params: Vec<(&'a str, String)>,
     pub(crate) template: &'a PathTemplate,
+    /// What callers must bring along.
+    pub(crate) auth: &'a Auth,
     pub(crate) uri: &'a Uri,
     /// The path below the gateway.
     pub(crate) path: &'a str,
@@ -47,6 +51,24 @@ pub(crate) async fn call(service: &Service, matched: Matched<'_>, received: Rece
     response.map(|body| body.counting(traffic))
 }
 
+/// Invokes the handler of a route that wants to know who calls, if that is someone whom it lets in.
+pub(crate) async fn call_as(service: &Service, matched: Matched<'_>, mut received: Received) -> Response<ResponseBody> {
+    let bytes = uri_bytes(matched.uri) as u64 + survey(&received.headers).bytes;
+    match authenticate(service, matched.auth, matched.deployment.id(), matched.uri, &mut received).await {
+        Ok(caller) => {
+            received.caller = caller;
+            call(service, matched, received).await
+        }
+        Err(error) => {
+            // It reached the route, and is counted like one that turns out to be malformed.
+            let mut traffic = Traffic::of_function(matched.deployment.meter(), bytes);
+            let response = error.into_response();
+            traffic.add(survey(response.headers()).bytes);
+            response.map(|body| body.counting(traffic))
+        }
+    }
+}
+
 /// The request as the function sees it.
 fn prepare(
     service: &Service,
@@ -54,14 +76,19 @@ fn prepare(
     received: Received,
     traffic: &mut Traffic,
 ) -> Result<(Request, Cause), ApiError> {
-    let Matched { deployment, gateway, target, params, template, uri, path } = matched;
-    let Received { request_id, method, version, mut headers, body, .. } = received;
+    let Matched { deployment, gateway, target, params, template, uri, path, .. } = matched;
+    let Received { request_id, method, version, mut headers, caller, body, .. } = received;
 
     prepare_headers(&mut headers, version, uri, request_id, traffic)?;
+    if let Some(caller) = &caller {
+        caller.mark(&mut headers);
+    }
     let query = uri.query().map(parse_query).transpose()?.unwrap_or_default();
     if let Some(body_bytes_max) = deployment.function(target).request_bytes_max()
         && body.size_hint().lower() > body_bytes_max
     {
+        // There is no invocation whose receipt would tell.
+        service.limit_hit(Limit::FunctionsRequestBytes);
         return Err(body_too_large(body_bytes_max));
     }
     let cause = Cause::Gateway { gateway: gateway.name().clone(), method: method.clone(), template: template.clone() };
@@ -90,8 +117,8 @@ pub(crate) fn prepare_headers(
     if survey.has_connection_headers {
         remove_connection_headers(headers);
     }
-    if survey.has_socket_headers {
-        remove_socket_headers(headers);
+    if survey.has_own_headers {
+        remove_own_headers(headers);
     }
     if version == Version::HTTP_2 {
         join_cookies(headers);

@@ -2,8 +2,6 @@
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-use crate::websocket::is_socket_header;
-
 /// What one look at all headers of a message tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Survey {
@@ -11,8 +9,8 @@ pub(crate) struct Survey {
     pub(crate) bytes: u64,
     /// Whether some headers are about the connection, not the message.
     pub(crate) has_connection_headers: bool,
-    /// Whether some headers are those by which a function knows an event of a WebSocket connection.
-    pub(crate) has_socket_headers: bool,
+    /// Whether some headers are those by which the gateway tells a function something.
+    pub(crate) has_own_headers: bool,
 }
 
 /// A header whose value is not UTF-8.
@@ -47,7 +45,7 @@ impl Survey {
     fn add(&mut self, name: &HeaderName, value: &HeaderValue) {
         self.bytes += (name.as_str().len() + value.len()) as u64;
         self.has_connection_headers |= is_about_the_connection(name.as_str());
-        self.has_socket_headers |= is_socket_header(name);
+        self.has_own_headers |= is_own(name.as_str());
     }
 }
 
@@ -61,9 +59,9 @@ pub(crate) fn remove_connection_headers(headers: &mut HeaderMap) {
     }
 }
 
-/// Removes what only the gateway may tell a function: the headers of WebSocket events.
-pub(crate) fn remove_socket_headers(headers: &mut HeaderMap) {
-    let forged: Vec<HeaderName> = headers.keys().filter(|name| is_socket_header(name)).cloned().collect();
+/// Removes what only the gateway may tell a function: events of a WebSocket, and who calls.
+pub(crate) fn remove_own_headers(headers: &mut HeaderMap) {
+    let forged: Vec<HeaderName> = headers.keys().filter(|name| is_own(name.as_str())).cloned().collect();
     for name in forged {
         headers.remove(name);
     }
@@ -95,6 +93,15 @@ fn is_about_the_connection(name: &str) -> bool {
     )
 }
 
+/// Whether only the gateway may set a header: `mu-websocket-…` and `mu-auth-…`. Some frameworks take `_` for `-`.
+fn is_own(name: &str) -> bool {
+    let rest = name.strip_prefix("mu").and_then(|rest| rest.strip_prefix(['-', '_']));
+    rest.is_some_and(|rest| {
+        let named = rest.strip_prefix("auth").or_else(|| rest.strip_prefix("websocket"));
+        named.is_some_and(|named| named.starts_with(['-', '_']))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,13 +112,13 @@ mod tests {
 
     #[test]
     fn names_and_values_are_counted() {
-        for (lines, bytes, has_connection_headers, has_socket_headers) in [
+        for (lines, bytes, has_connection_headers, has_own_headers) in [
             (vec![], 0, false, false),
             (vec![("a", "12"), ("host", "x")], 8, false, false),
             (vec![("te", "trailers")], 10, true, false),
             (vec![("mu-websocket-event", "open")], 22, false, true),
         ] {
-            assert_eq!(survey(&headers(&lines)), Survey { bytes, has_connection_headers, has_socket_headers });
+            assert_eq!(survey(&headers(&lines)), Survey { bytes, has_connection_headers, has_own_headers });
         }
     }
 
@@ -137,6 +144,26 @@ mod tests {
         ]);
         remove_connection_headers(&mut mixed);
         assert_eq!(mixed, headers(&[("accept", "*/*")]));
+    }
+
+    #[test]
+    fn headers_of_the_gateways_own_are_known_in_all_spellings() {
+        for (name, expected) in [
+            ("mu-auth-subject", true),
+            ("mu-auth-", true),
+            ("mu_auth_subject", true),
+            ("mu-auth_claims", true),
+            ("mu-websocket-event", true),
+            ("mu_websocket-x", true),
+            ("mu-authority", false),
+            ("mu-auth", false),
+            ("mu-websocket", false),
+            ("mu", false),
+            ("authorization", false),
+            ("x-mu-auth-subject", false),
+        ] {
+            assert_eq!(is_own(name), expected, "{name}");
+        }
     }
 
     #[test]

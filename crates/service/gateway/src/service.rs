@@ -9,14 +9,18 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use mu_env::{Env, InvocationId};
 use mu_invoke::{DeployedGateway, Deployment, Found, Invoker, Kind, Routed};
-use mu_stack::MethodSet;
+use mu_stack::{Auth, MethodSet};
+use mu_telemetry::Limit;
 
-use crate::address::Address;
+use crate::auth::{Authenticator, Caller};
 use crate::config::GatewayConfig;
 use crate::cors;
 use crate::error::{ApiError, shown};
 use crate::function::{self, Matched};
+use crate::hosts::HostTable;
+use crate::locate::Place;
 use crate::object;
+use crate::ports::GatewayPorts;
 use crate::query::NotText;
 use crate::request_id::{X_REQUEST_ID, client_request_id, id_value};
 use crate::response::{ResponseBody, respond, without_body};
@@ -26,6 +30,7 @@ use crate::websocket::{self, SocketTasks};
 pub(crate) struct Service {
     env: Env,
     invoker: Arc<Invoker>,
+    ports: GatewayPorts,
     config: GatewayConfig,
     sockets: SocketTasks,
 }
@@ -40,14 +45,22 @@ pub(crate) struct Received {
     pub(crate) method: Method,
     pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
+    /// Who sent it, once that is found out.
+    pub(crate) caller: Option<Box<Caller>>,
     pub(crate) body: Incoming,
     /// How the connection is had for another protocol, if the client asks for one.
     pub(crate) upgrade: Option<OnUpgrade>,
 }
 
 impl Service {
-    pub(crate) fn new(env: Env, invoker: Arc<Invoker>, config: GatewayConfig, sockets: SocketTasks) -> Self {
-        Self { env, invoker, config, sockets }
+    pub(crate) fn new(
+        env: Env,
+        invoker: Arc<Invoker>,
+        ports: GatewayPorts,
+        config: GatewayConfig,
+        sockets: SocketTasks,
+    ) -> Self {
+        Self { env, invoker, ports, config, sockets }
     }
 
     pub(crate) fn env(&self) -> &Env {
@@ -60,6 +73,18 @@ impl Service {
 
     pub(crate) fn invoker(&self) -> &Arc<Invoker> {
         &self.invoker
+    }
+
+    pub(crate) fn hosts(&self) -> &HostTable {
+        &self.ports.hosts
+    }
+
+    pub(crate) fn authenticator(&self) -> &dyn Authenticator {
+        &*self.ports.authenticator
+    }
+
+    pub(crate) fn limit_hit(&self, limit: Limit) {
+        self.ports.limit_hit(limit);
     }
 
     pub(crate) fn config(&self) -> &GatewayConfig {
@@ -76,57 +101,71 @@ impl Service {
         let invocation = id_value(id);
         let request_id = client_request_id(&headers).unwrap_or(&invocation).clone();
         let upgrade = extensions.remove();
-        let received =
-            Received { id, invocation, request_id: request_id.clone(), method, version, headers, body, upgrade };
+        let received = Received {
+            id,
+            invocation,
+            request_id: request_id.clone(),
+            method,
+            version,
+            headers,
+            caller: None,
+            body,
+            upgrade,
+        };
         let is_head = received.method == Method::HEAD;
 
-        let mut response = match self.find_service(&uri) {
+        let mut response = match self.locate(&uri, &received) {
             Err(error) => error.into_response(),
-            Ok((deployment, address)) => match deployment.gateway(&address.service) {
-                Some(gateway) => {
-                    let policy = gateway.cors().map(|policy| (policy, received.headers.get(header::ORIGIN).cloned()));
-                    let mut response = match find_route(&deployment, gateway, &uri, address.rest, &received) {
-                        Step::Invoke(matched) => {
-                            let mut response = function::call(self, matched, received).await;
-                            if policy.is_some() {
-                                cors::take_back(response.headers_mut());
+            Ok(Place { found, address, is_own_host }) => {
+                let deployment = match found {
+                    Found::Deployment(deployment) => Ok(deployment),
+                    // Boxed, so that other requests don't carry its size.
+                    found => Box::pin(self.wake(found, &address.stack, id)).await,
+                };
+                match deployment {
+                    Err(error) => error.into_response(),
+                    Ok(deployment) => match gateway(&deployment, &address.service) {
+                        Some(gateway) => {
+                            let origin = received.headers.get(header::ORIGIN);
+                            let policy = gateway.cors().map(|policy| (policy, origin.cloned()));
+                            let mut response = match find_route(&deployment, gateway, &uri, address.rest, &received) {
+                                Step::Invoke(matched) => {
+                                    let mut response = match matched.auth {
+                                        Auth::None => function::call(self, matched, received).await,
+                                        _ => Box::pin(function::call_as(self, matched, received)).await,
+                                    };
+                                    if policy.is_some() {
+                                        cors::take_back(response.headers_mut());
+                                    }
+                                    response
+                                }
+                                // Boxed as well.
+                                Step::Open(matched) => Box::pin(websocket::open(self, matched, received)).await,
+                                Step::Answered(response) => response,
+                            };
+                            if let Some((policy, origin)) = policy {
+                                cors::permit(policy, origin, response.headers_mut());
                             }
                             response
                         }
-                        // Boxed, so that other requests don't carry its size.
-                        Step::Open(matched) => Box::pin(websocket::open(self, matched, received)).await,
-                        Step::Answered(response) => response,
-                    };
-                    if let Some((policy, origin)) = policy {
-                        cors::permit(policy, origin, response.headers_mut());
-                    }
-                    response
+                        None if deployment.has_public_box(&address.service) && !is_own_host => {
+                            let (boxes, bytes) = (self.invoker.boxes(), uri_bytes(&uri));
+                            let response = object::answer(boxes, &deployment, &address, bytes, &received).await;
+                            response.unwrap_or_else(ApiError::into_response)
+                        }
+                        None => unknown_service(&deployment, &address.service).into_response(),
+                    },
                 }
-                None if deployment.has_public_box(&address.service) => {
-                    let boxes = self.invoker.boxes();
-                    let response = object::answer(boxes, &deployment, &address, uri_bytes(&uri), &received).await;
-                    response.unwrap_or_else(ApiError::into_response)
-                }
-                None => unknown_service(&deployment, &address.service).into_response(),
-            },
+            }
         };
         response.headers_mut().insert(&X_REQUEST_ID, request_id);
         if is_head { without_body(response) } else { response }
     }
+}
 
-    /// The deployment that a URL names, and what the URL names in it.
-    fn find_service<'u>(&self, uri: &'u Uri) -> Result<(Arc<Deployment>, Address<'u>), ApiError> {
-        let uri_bytes_max = self.config.uri_bytes_max;
-        if uri_bytes(uri) > uri_bytes_max {
-            return Err(uri_too_long(uri_bytes_max));
-        }
-        let address = Address::parse(uri.path())?.ok_or_else(|| no_address(uri.path()))?;
-        match self.invoker.deployments().find(&address.stack) {
-            Found::Deployment(deployment) => Ok((deployment, address)),
-            Found::Unknown => Err(unknown_stack(&address.stack)),
-            Found::Ambiguous => Err(ambiguous_stack(&address.stack)),
-        }
-    }
+/// The gateway of that name, or the only one where a host is for whichever there is.
+fn gateway<'d>(deployment: &'d Deployment, name: &str) -> Option<&'d DeployedGateway> {
+    if name.is_empty() { deployment.only_gateway() } else { deployment.gateway(name) }
 }
 
 /// What is to be done for a request to a gateway.
@@ -157,17 +196,17 @@ fn find_route<'d>(
     if *method == Method::GET
         && gateway.has_websockets()
         && websocket::is_asked_for(&received.headers)
-        && let Routed::Found { target, params, template } = gateway.websocket(path)
+        && let Routed::Found { target, params, template, auth } = gateway.websocket(path)
     {
-        return Step::Open(Matched { deployment, gateway, target, params, template, uri, path });
+        return Step::Open(Matched { deployment, gateway, target, params, template, auth, uri, path });
     }
     let routed = match route_method(method) {
         Some(method) => gateway.route(method, path),
         None => gateway.methods(path).map_or(Routed::NotFound, |allow| Routed::MethodNotAllowed { allow }),
     };
     let error = match routed {
-        Routed::Found { target, params, template } => {
-            return Step::Invoke(Matched { deployment, gateway, target, params, template, uri, path });
+        Routed::Found { target, params, template, auth } => {
+            return Step::Invoke(Matched { deployment, gateway, target, params, template, auth, uri, path });
         }
         Routed::MethodNotAllowed { allow } if *method == Method::OPTIONS => return Step::Answered(options(allow)),
         Routed::MethodNotAllowed { allow } => method_not_allowed(method, path, allow),
@@ -214,30 +253,12 @@ pub(crate) fn method_not_allowed(method: &Method, path: &str, allow: MethodSet) 
         .header(header::ALLOW, cors::method_list(allow))
 }
 
-fn uri_too_long(uri_bytes_max: usize) -> ApiError {
-    ApiError::new(Kind::TooLarge, format!("the path and query are longer than {uri_bytes_max} bytes"))
-        .status(StatusCode::URI_TOO_LONG)
-        .code("uri_too_long")
-}
-
-fn no_address(path: &str) -> ApiError {
-    let message = "this is a gateway of mu: a function answers at /{stack}/{gateway}/{path}, \
-                   an object of a public box at /{stack}/{box}/{key}";
-    ApiError::new(Kind::NotFound, message).detail("path", path)
-}
-
-fn unknown_stack(stack: &str) -> ApiError {
-    let message = format!("no stack with the id or name `{}` is deployed here", shown(stack));
-    ApiError::new(Kind::NotFound, message).detail("stack", stack)
-}
-
-fn ambiguous_stack(stack: &str) -> ApiError {
-    let message = format!("several stacks have the name `{}`: use the id, which begins with s_", shown(stack));
-    ApiError::new(Kind::NotFound, message).code("ambiguous_name").detail("stack", stack)
-}
-
 fn unknown_service(deployment: &Deployment, service: &str) -> ApiError {
     let stack = deployment.name();
+    if service.is_empty() {
+        let message = format!("stack `{stack}` has not one gateway; its host has to be claimed for one of them");
+        return ApiError::new(Kind::NotFound, message).detail("stack", &**stack);
+    }
     let message = format!("stack `{stack}` has no gateway or public box `{}`", shown(service));
     ApiError::new(Kind::NotFound, message).detail("stack", &**stack).detail("service", service)
 }

@@ -14,7 +14,6 @@ mod tasks;
 mod wire;
 mod writer;
 
-pub(crate) use events::is_socket_header;
 pub(crate) use handshake::{is_asked_for, required};
 pub(crate) use open::open;
 pub(crate) use tasks::SocketTasks;

@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 #[derive(Debug)]
 pub(crate) struct Admission {
     running: Arc<Semaphore>,
+    running_max: usize,
     waiting: AtomicUsize,
     queue_max: usize,
 }
@@ -25,8 +26,13 @@ pub(crate) enum Refusal {
 
 impl Admission {
     pub(crate) fn new(concurrency_max: usize, queue_max: usize) -> Self {
-        let running = Arc::new(Semaphore::new(concurrency_max.min(Semaphore::MAX_PERMITS)));
-        Self { running, waiting: AtomicUsize::new(0), queue_max }
+        let running_max = concurrency_max.min(Semaphore::MAX_PERMITS);
+        Self { running: Arc::new(Semaphore::new(running_max)), running_max, waiting: AtomicUsize::new(0), queue_max }
+    }
+
+    /// How many run or wait, about: places are given while it is asked.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.running_max.saturating_sub(self.running.available_permits()) + self.waiting.load(Ordering::Relaxed)
     }
 
     /// A place to run in, if one is free. Never overtakes who waits: freed places go to the queue first.
@@ -83,13 +89,14 @@ mod tests {
         let first = admission.admit(patience).await.unwrap();
         let mut second = pin!(admission.admit(patience));
         assert!(poll(second.as_mut()).is_pending());
+        assert_eq!(admission.in_flight(), 2);
         assert_eq!(admission.admit(patience).await.unwrap_err(), Refusal::QueueFull);
         drop(first);
         let second = second.await.unwrap();
         // The queue is free again, but nobody leaves in time.
         assert_eq!(admission.admit(patience).await.unwrap_err(), Refusal::TimedOut);
         drop(second);
-        assert_eq!(admission.waiting.load(Ordering::Relaxed), 0);
+        assert_eq!(admission.in_flight(), 0);
         assert!(admission.admit(patience).await.is_ok());
     }
 

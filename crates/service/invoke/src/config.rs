@@ -1,5 +1,7 @@
 //! What an operator can set about invocations.
 
+use std::time::Duration;
+
 /// Limits of every invocation on a node. Those of one function (memory, time, instructions) stand in its stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvokeConfig {
@@ -16,6 +18,12 @@ pub struct InvokeConfig {
     /// What a function may log in one call, in bytes, where each line counts 64 bytes more than its text. The rest is
     /// cut, with a notice.
     pub log_bytes_max: usize,
+    /// How long a request waits for a dormant stack to be loaded, and how long loading it may take.
+    pub wake_timeout: Duration,
+    /// How long a stack that could not be loaded is not tried again.
+    pub wake_retry: Duration,
+    /// Dormant stacks that are loaded at the same time. Requests for others wait.
+    pub wakes_max: usize,
     /// Whether callers are told why a function failed.
     pub failure_detail: FailureDetail,
 }
@@ -40,6 +48,9 @@ impl Default for InvokeConfig {
             message_bytes_max: 64 * MIB,
             response_bytes_max: 6 * MIB,
             log_bytes_max: 1024 * 1024,
+            wake_timeout: Duration::from_secs(30),
+            wake_retry: Duration::from_secs(5),
+            wakes_max: 16,
             failure_detail: FailureDetail::Hidden,
         }
     }

@@ -1,4 +1,4 @@
-//! From a stack to a deployment in service.
+//! From a stack to a deployment in service: prepared first, served then.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,21 +6,29 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 use mu_db::DbError;
 use mu_runtime::{Artifact, LoadError, LoadParams, Program};
-use mu_stack::{FunctionName, Stack, StackId};
+use mu_stack::{Env, EnvError, Function, FunctionName, SecretName, Stack, StackId};
 use mu_storage::StorageError;
 
 use crate::deployment::Deployment;
+use crate::deployments::Weighted;
 use crate::invoker::Invoker;
+use crate::secrets::Secrets;
 
 /// What to deploy.
 #[derive(Debug)]
 pub struct DeployParams {
     /// The stack's id.
     pub id: StackId,
+    /// Which version of the stack this is; told apart by nothing else.
+    pub version: u64,
+    /// Whose stack it is, as the [`Gatekeeper`](crate::Gatekeeper) knows them; `None` where that means nothing.
+    pub owner: Option<Arc<str>>,
     /// The stack.
     pub stack: Stack,
     /// The code of each of its functions.
     pub artifacts: HashMap<FunctionName, Artifact>,
+    /// Values of the secrets that its functions declare. Others are given to nobody.
+    pub secrets: Secrets,
 }
 
 /// Why a stack was not deployed. What was deployed before goes on serving.
@@ -31,6 +39,22 @@ pub enum DeployError {
     NoArtifact {
         /// The function.
         function: FunctionName,
+    },
+    /// A function declares a secret that has no value.
+    #[error("function `{function}` needs the secret `{secret}`, which has no value: set it first")]
+    NoSecret {
+        /// The function.
+        function: FunctionName,
+        /// The secret.
+        secret: SecretName,
+    },
+    /// A secret does not fit into the environment of a function.
+    #[error("giving function `{function}` its secrets: {source}")]
+    Secret {
+        /// The function.
+        function: FunctionName,
+        /// What is wrong; it does not tell the value.
+        source: EnvError,
     },
     /// The code of a function cannot run.
     #[error("loading function `{function}`: {source}")]
@@ -59,21 +83,51 @@ pub enum DeployError {
 }
 
 impl Invoker {
-    /// Loads all functions of a stack, prepares its tables and boxes, and puts it into service in place of the version
-    /// deployed before. Calls under way end where they began; tables and boxes marked for deletion are gone for them
-    /// too. Of two deploys of one stack at the same time, the one that is ready last stays.
+    /// Puts a version into service in place of what was served of its stack: [prepares](Self::prepare) and then
+    /// [serves](Self::serve) it. Calls under way end where they began; tables and boxes marked for deletion are gone for
+    /// them too. Of two deploys of one stack at the same time, the one that is ready last stays.
     ///
     /// # Errors
-    /// When a function cannot be loaded, or a table or box cannot be prepared. Nothing is put into service then.
+    /// When a function cannot be loaded, or a table or box cannot be prepared: nothing is put into service then. Also
+    /// when one that is marked for deletion cannot be deleted; the version serves then, and another deploy tries again.
     pub async fn deploy(&self, params: DeployParams) -> Result<Arc<Deployment>, DeployError> {
-        let DeployParams { id, stack, artifacts } = params;
-        let programs = self.load(&stack, &artifacts).await?;
-        self.prepare_tables(&id, &stack).await?;
-        self.prepare_boxes(&id, &stack).await?;
-        let meter = self.deployments().meter(&id);
-        let deployment = Arc::new(Deployment::new(id, stack, programs, meter, self.config()));
-        self.deployments().put(Arc::clone(&deployment));
+        let id = params.id;
+        let deployment = self.prepare(params).await?;
+        self.serve(id, vec![(Arc::clone(&deployment), 1)]).await?;
         Ok(deployment)
+    }
+
+    /// Loads all functions of a version and declares its tables and boxes. Nothing of it is served, and nothing that is
+    /// served notices.
+    ///
+    /// # Errors
+    /// When a function cannot be loaded, or lacks a secret, or a table or box cannot be declared.
+    pub async fn prepare(&self, params: DeployParams) -> Result<Arc<Deployment>, DeployError> {
+        let DeployParams { id, version, owner, stack, artifacts, secrets } = params;
+        let envs = stack.functions().map(|function| environment(function, &secrets)).collect::<Result<Vec<_>, _>>()?;
+        let programs = self.load(&stack, &artifacts).await?.into_iter().zip(envs).collect();
+        self.declare(&id, &stack).await?;
+        let meter = self.deployments().meter(&id);
+        Ok(Arc::new(Deployment::new(id, version, owner, stack, programs, meter, self.config())))
+    }
+
+    /// Serves exactly these versions of a stack from now on, see [`Deployments::serve`](crate::Deployments::serve), and
+    /// then deletes the tables and boxes that one of them marks for deletion and none of them keeps. Answers the
+    /// versions that are no longer served.
+    ///
+    /// # Errors
+    /// When a table or box that is kept cannot be declared again, in case an earlier version had deleted it: then
+    /// nothing changes. When one cannot be deleted: then the versions are served, and serving them once more tries
+    /// again.
+    pub async fn serve(&self, id: StackId, versions: Vec<Weighted>) -> Result<Vec<Arc<Deployment>>, DeployError> {
+        let stacks: Vec<_> = versions.iter().map(|(deployment, _)| Arc::clone(deployment)).collect();
+        for deployment in &stacks {
+            self.declare(&id, deployment.stack()).await?;
+        }
+        let drained = self.deployments().serve(id, versions);
+        let stacks: Vec<&Stack> = stacks.iter().map(|deployment| deployment.stack()).collect();
+        self.delete(&id, &stacks).await?;
+        Ok(drained)
     }
 
     /// The programs of a stack's functions, in their order, or the first error.
@@ -82,7 +136,7 @@ impl Invoker {
         stack: &Stack,
         artifacts: &HashMap<FunctionName, Artifact>,
     ) -> Result<Vec<Arc<dyn Program>>, DeployError> {
-        let load = |function: &mu_stack::Function| {
+        let load = |function: &Function| {
             let (name, runtime, instances) = (function.name.clone(), function.runtime, function.instances);
             let memory_limit_bytes = function.limits.memory.bytes();
             let artifact = artifacts.get(&name).cloned();
@@ -96,29 +150,54 @@ impl Invoker {
         try_join_all(stack.functions().map(load)).await
     }
 
-    async fn prepare_tables(&self, id: &StackId, stack: &Stack) -> Result<(), DeployError> {
-        let db = &self.backends().db;
-        let prepare = async {
-            let kept = stack.tables().filter(|table| !table.delete).map(|table| table.name.as_str());
-            db.declare_tables(id.key(), &kept.collect::<Vec<_>>()).await?;
-            for table in stack.tables().filter(|table| table.delete) {
-                db.drop_table(id.key(), table.name.as_str()).await?;
-            }
-            Ok(())
-        };
-        prepare.await.map_err(|source| DeployError::Tables { stack: stack.name().to_string(), source })
+    /// Declares the tables and boxes that a version keeps.
+    async fn declare(&self, id: &StackId, stack: &Stack) -> Result<(), DeployError> {
+        let tables = stack.tables().filter(|table| !table.delete).map(|table| table.name.as_str());
+        let tables: Vec<_> = tables.collect();
+        if !tables.is_empty() {
+            let declared = self.backends().db.declare_tables(id.key(), &tables).await;
+            declared.map_err(|source| DeployError::Tables { stack: stack.name().to_string(), source })?;
+        }
+        let boxes = stack.boxes().filter(|storage| !storage.delete).map(|storage| storage.name.as_str());
+        let declared = self.backends().boxes.declare_boxes(id.key(), &boxes.collect::<Vec<_>>()).await;
+        declared.map_err(|source| DeployError::Boxes { stack: stack.name().to_string(), source })
     }
 
-    async fn prepare_boxes(&self, id: &StackId, stack: &Stack) -> Result<(), DeployError> {
-        let boxes = &self.backends().boxes;
-        let prepare = async {
-            let kept = stack.boxes().filter(|storage| !storage.delete).map(|storage| storage.name.as_str());
-            boxes.declare_boxes(id.key(), &kept.collect::<Vec<_>>()).await?;
-            for storage in stack.boxes().filter(|storage| storage.delete) {
-                boxes.remove_box(id.key(), storage.name.as_str()).await?;
+    /// Deletes the tables and boxes that one of these versions marks for deletion and none keeps.
+    async fn delete(&self, id: &StackId, versions: &[&Stack]) -> Result<(), DeployError> {
+        for stack in versions {
+            for table in stack.tables().filter(|table| table.delete) {
+                let name = table.name.as_str();
+                if versions.iter().any(|other| other.table(name).is_some_and(|table| !table.delete)) {
+                    continue;
+                }
+                let dropped = self.backends().db.drop_table(id.key(), name).await;
+                dropped.map_err(|source| DeployError::Tables { stack: stack.name().to_string(), source })?;
             }
-            Ok(())
-        };
-        prepare.await.map_err(|source| DeployError::Boxes { stack: stack.name().to_string(), source })
+            for storage in stack.boxes().filter(|storage| storage.delete) {
+                let name = storage.name.as_str();
+                if versions.iter().any(|other| other.storage_box(name).is_some_and(|storage| !storage.delete)) {
+                    continue;
+                }
+                let removed = self.backends().boxes.remove_box(id.key(), name).await;
+                removed.map_err(|source| DeployError::Boxes { stack: stack.name().to_string(), source })?;
+            }
+        }
+        Ok(())
     }
+}
+
+/// The environment of a function: its variables, and the secrets that it declares over them.
+fn environment(function: &Function, secrets: &Secrets) -> Result<Env, DeployError> {
+    let mut env = function.env.clone();
+    for secret in &function.secrets {
+        let (function, secret) = (function.name.clone(), secret.clone());
+        match secrets.value(&secret) {
+            Some(value) => {
+                env.set(secret.as_str(), value).map_err(|source| DeployError::Secret { function, source })?;
+            }
+            None => return Err(DeployError::NoSecret { function, secret }),
+        }
+    }
+    Ok(env)
 }

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mu_runtime::{Limits, Program};
 use mu_stack::{
-    BoxName, FunctionName, Gateway, GatewayName, HandlerRef, Method, MethodSet, PathTemplate, Route, RouteMatch,
-    RouteTable, Stack, StackId, WebSocketLimits,
+    Auth, BoxName, Env, FunctionName, Gateway, GatewayName, HandlerRef, Method, MethodSet, PathTemplate, Route,
+    RouteMatch, RouteTable, Stack, StackId, WebSocketLimits,
 };
 use tokio::sync::Notify;
 
@@ -16,17 +16,21 @@ use crate::admission::Admission;
 use crate::config::InvokeConfig;
 use crate::cors::CorsPolicy;
 use crate::meter::Meter;
+use crate::stats::VersionStats;
 
 /// A stack with its functions loaded. Everything that a request would otherwise have to look up or convert is here in
 /// the form in which it is needed.
 pub struct Deployment {
     id: StackId,
+    version: u64,
+    owner: Option<Arc<str>>,
     name: Arc<str>,
     stack: Stack,
     functions: Vec<DeployedFunction>,
     gateways: HashMap<GatewayName, DeployedGateway>,
     public_boxes: HashSet<BoxName>,
     meter: Arc<Meter>,
+    stats: VersionStats,
     in_flight: InFlight,
 }
 
@@ -60,7 +64,12 @@ pub struct Target {
     handler: Arc<str>,
     /// Bodies of at least this size are permitted in both directions, whatever the function's own limits are.
     body_bytes_min: u64,
+    /// What the function asks of callers.
+    auth: Arc<Auth>,
 }
+
+/// Where functions are in a deployment, and what they ask of callers.
+type Slots<'s> = HashMap<&'s FunctionName, (usize, Arc<Auth>)>;
 
 /// What a request's method and path lead to.
 #[derive(Debug)]
@@ -73,6 +82,8 @@ pub enum Routed<'d> {
         params: Vec<(&'d str, String)>,
         /// The route.
         template: &'d PathTemplate,
+        /// What callers must bring along.
+        auth: &'d Auth,
     },
     /// The path exists, without this method.
     MethodNotAllowed {
@@ -88,21 +99,24 @@ pub enum Routed<'d> {
 }
 
 impl Deployment {
-    /// Puts a stack and its loaded programs together; `programs` are in the order of the stack's functions.
+    /// Puts a stack and its loaded programs together; `programs` are in the order of the stack's functions, each with
+    /// its environment.
     pub(crate) fn new(
         id: StackId,
+        version: u64,
+        owner: Option<Arc<str>>,
         stack: Stack,
-        programs: Vec<Arc<dyn Program>>,
+        programs: Vec<(Arc<dyn Program>, Env)>,
         meter: Arc<Meter>,
         config: &InvokeConfig,
     ) -> Self {
         let functions: Vec<_> = stack
             .functions()
             .zip(programs)
-            .map(|(function, program)| DeployedFunction {
+            .map(|(function, (program, env))| DeployedFunction {
                 name: function.name.as_str().into(),
                 program,
-                env: function.env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+                env: env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
                 buffers_bodies: !function.runtime.is_component(),
                 limits: Limits {
                     memory_bytes: function.limits.memory.bytes(),
@@ -118,17 +132,23 @@ impl Deployment {
                 ),
             })
             .collect();
-        let slots: HashMap<&FunctionName, usize> =
-            stack.functions().enumerate().map(|(slot, function)| (&function.name, slot)).collect();
+        let slots: Slots<'_> = stack
+            .functions()
+            .enumerate()
+            .map(|(slot, function)| (&function.name, (slot, Arc::new(function.auth.clone()))))
+            .collect();
         let gateways = stack.gateways().map(|gateway| (gateway.name.clone(), DeployedGateway::new(gateway, &slots)));
         let public_boxes = stack.boxes().filter(|storage| storage.public && !storage.delete);
         Self {
             id,
+            version,
+            owner,
             name: stack.name().as_str().into(),
             functions,
             gateways: gateways.collect(),
             public_boxes: public_boxes.map(|storage| storage.name.clone()).collect(),
             meter,
+            stats: VersionStats::default(),
             in_flight: InFlight::default(),
             stack,
         }
@@ -146,6 +166,18 @@ impl Deployment {
         &self.name
     }
 
+    /// Which version of the stack this is.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Whose stack it is, if that is known.
+    #[must_use]
+    pub fn owner(&self) -> Option<&Arc<str>> {
+        self.owner.as_ref()
+    }
+
     /// The stack.
     #[must_use]
     pub fn stack(&self) -> &Stack {
@@ -156,6 +188,12 @@ impl Deployment {
     #[must_use]
     pub fn gateway(&self, name: &str) -> Option<&DeployedGateway> {
         self.gateways.get(name)
+    }
+
+    /// The gateway of a stack that has no other one.
+    #[must_use]
+    pub fn only_gateway(&self) -> Option<&DeployedGateway> {
+        self.gateways.values().next().filter(|_| self.gateways.len() == 1)
     }
 
     /// Whether a box of that name exists that everyone may read.
@@ -169,7 +207,15 @@ impl Deployment {
     #[must_use]
     pub fn target(&self, reference: &HandlerRef) -> Option<Target> {
         let function = self.functions.iter().position(|function| *function.name == *reference.function.as_str())?;
-        Some(Target { function, handler: reference.handler.as_str().into(), body_bytes_min: 0 })
+        let auth = self.stack.functions().nth(function).map(|function| function.auth.clone());
+        let (handler, auth) = (reference.handler.as_str().into(), Arc::new(auth.unwrap_or_default()));
+        Some(Target { function, handler, body_bytes_min: 0, auth })
+    }
+
+    /// Its functions.
+    #[must_use]
+    pub fn functions(&self) -> &[DeployedFunction] {
+        &self.functions
     }
 
     /// The function that a target belongs to.
@@ -185,6 +231,12 @@ impl Deployment {
     #[must_use]
     pub fn meter(&self) -> &Arc<Meter> {
         &self.meter
+    }
+
+    /// How this version does.
+    #[must_use]
+    pub fn stats(&self) -> &VersionStats {
+        &self.stats
     }
 
     /// Calls that wait or run.
@@ -207,7 +259,7 @@ impl Deployment {
 
 impl fmt::Debug for Deployment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Deployment").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Deployment").field("id", &self.id).field("version", &self.version).finish_non_exhaustive()
     }
 }
 
@@ -216,6 +268,12 @@ impl DeployedFunction {
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// Calls of it that run or wait for a place, about.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.admission.in_flight()
     }
 
     /// What one call may use.
@@ -233,12 +291,13 @@ impl DeployedFunction {
 }
 
 impl DeployedGateway {
-    fn new(gateway: &Gateway, slots: &HashMap<&FunctionName, usize>) -> Self {
+    fn new(gateway: &Gateway, slots: &Slots<'_>) -> Self {
         let references = gateway.routes.routes().iter().flat_map(|route| route.handlers().iter().map(|(_, to)| to));
         // A stack's routes lead to functions of the stack; the type of a stack says so.
         let target = |reference: &HandlerRef, body_bytes_min: u64| {
-            let function = *slots.get(&reference.function)?;
-            Some((reference.clone(), Target { function, handler: reference.handler.as_str().into(), body_bytes_min }))
+            let (function, auth) = slots.get(&reference.function)?;
+            let (function, handler, auth) = (*function, reference.handler.as_str().into(), Arc::clone(auth));
+            Some((reference.clone(), Target { function, handler, body_bytes_min, auth }))
         };
         let targets = references.filter_map(|reference| target(reference, 0));
         let sockets = gateway.routes.routes().iter().filter_map(Route::websocket);
@@ -269,7 +328,9 @@ impl DeployedGateway {
     #[must_use]
     pub fn route(&self, method: Method, path: &str) -> Routed<'_> {
         match self.routes.find(method, path) {
-            RouteMatch::Found { handler, params, template } => found(&self.targets, handler, params, template),
+            RouteMatch::Found { handler, params, template, auth } => {
+                found(&self.targets, handler, params, template, auth)
+            }
             RouteMatch::MethodNotAllowed { allow, .. } => Routed::MethodNotAllowed { allow },
             RouteMatch::UpgradeRequired { .. } => Routed::UpgradeRequired,
             RouteMatch::NotFound => Routed::NotFound,
@@ -281,7 +342,9 @@ impl DeployedGateway {
     #[must_use]
     pub fn websocket(&self, path: &str) -> Routed<'_> {
         match self.routes.find_websocket(path) {
-            RouteMatch::Found { handler, params, template } => found(&self.socket_targets, handler, params, template),
+            RouteMatch::Found { handler, params, template, auth } => {
+                found(&self.socket_targets, handler, params, template, auth)
+            }
             RouteMatch::MethodNotAllowed { allow, .. } => Routed::MethodNotAllowed { allow },
             RouteMatch::UpgradeRequired { .. } => Routed::UpgradeRequired,
             RouteMatch::NotFound => Routed::NotFound,
@@ -341,9 +404,10 @@ fn found<'d>(
     handler: &HandlerRef,
     params: Vec<(&'d str, String)>,
     template: &'d PathTemplate,
+    auth: Option<&'d Auth>,
 ) -> Routed<'d> {
     match targets.get(handler) {
-        Some(target) => Routed::Found { target, params, template },
+        Some(target) => Routed::Found { target, params, template, auth: auth.unwrap_or(&target.auth) },
         None => Routed::NotFound,
     }
 }

@@ -13,6 +13,10 @@ use crate::config::FailureDetail;
 pub enum Kind {
     /// The request is malformed: fix it.
     Invalid,
+    /// The request does not say who sends it: sign in.
+    Unauthenticated,
+    /// Whoever sends it may not: ask for permission.
+    Denied,
     /// Nothing has this name: check it.
     NotFound,
     /// The path exists, with other methods.
@@ -37,6 +41,8 @@ impl Kind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Invalid => "invalid",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Denied => "denied",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::TooLarge => "too_large",
@@ -54,6 +60,8 @@ impl Kind {
         use http::StatusCode as Status;
         match self {
             Self::Invalid => Status::BAD_REQUEST,
+            Self::Unauthenticated => Status::UNAUTHORIZED,
+            Self::Denied => Status::FORBIDDEN,
             Self::NotFound => Status::NOT_FOUND,
             Self::MethodNotAllowed => Status::METHOD_NOT_ALLOWED,
             Self::TooLarge => Status::PAYLOAD_TOO_LARGE,
@@ -116,6 +124,14 @@ pub mod code {
     pub const QUEUE_TIMED_OUT: &str = "queue_timed_out";
     /// The node has no room for another instance.
     pub const NO_ROOM: &str = "no_room";
+    /// The stack, or its owner, has more invocations in a second than it may have.
+    pub const RATE_LIMITED: &str = "rate_limited";
+    /// The stack, or its owner, has as many invocations at once as it may have.
+    pub const TOO_MANY_CALLS: &str = "too_many_calls";
+    /// The stack, or its owner, has used its instructions of the day.
+    pub const INSTRUCTIONS_USED_UP: &str = "instructions_used_up";
+    /// The stack is dormant and could not be loaded now.
+    pub const NOT_LOADED: &str = "not_loaded";
     /// The function's code could not be loaded again.
     pub const LOAD_FAILED: &str = "load_failed";
     /// The node is at fault.

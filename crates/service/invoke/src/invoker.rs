@@ -12,16 +12,18 @@ use mu_env::{Env, InvocationId};
 use mu_runtime::{Call, Engine, Failure, Ran, Request, Response, Rest, Services};
 use mu_storage::Boxes;
 use mu_telemetry::LogSink;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::InvokeConfig;
 use crate::deployment::{Deployment, Target};
 use crate::deployments::Deployments;
 use crate::error::InvokeError;
+use crate::gatekeeper::{Asks, Gatekeeper, OpenGate};
 use crate::receipt::{Cause, ReceiptSink};
 use crate::services::{Backends, CallServices};
 use crate::tally::Tally;
+use crate::wake::{NothingSleeps, Wake};
 use crate::websocket::Sockets;
 
 /// Runs handlers of deployed stacks, and accounts for it.
@@ -32,7 +34,10 @@ pub struct Invoker {
     logs: Arc<dyn LogSink>,
     receipts: Arc<dyn ReceiptSink>,
     config: InvokeConfig,
+    ports: Ports,
     deployments: Deployments,
+    /// Places to load dormant stacks in.
+    wakers: Semaphore,
     stopped: CancellationToken,
 }
 
@@ -50,16 +55,35 @@ pub struct Parts {
     pub logs: Arc<dyn LogSink>,
     /// Where receipts go.
     pub receipts: Arc<dyn ReceiptSink>,
+    /// What only some nodes have.
+    pub ports: Ports,
     /// Limits.
     pub config: InvokeConfig,
+}
+
+/// What an invoker asks of the node it is part of. The default is a node on its own, where everything is permitted.
+#[derive(Clone)]
+pub struct Ports {
+    /// Loads dormant stacks.
+    pub wake: Arc<dyn Wake>,
+    /// Limits how much a stack, or its owner, may use.
+    pub gatekeeper: Arc<dyn Gatekeeper>,
+}
+
+impl Default for Ports {
+    fn default() -> Self {
+        Self { wake: Arc::new(NothingSleeps), gatekeeper: Arc::new(OpenGate) }
+    }
 }
 
 impl Invoker {
     /// An invoker without deployments.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { env, engine, db, boxes, logs, receipts, config } = parts;
-        let backends = Arc::new(Backends { db, boxes, sockets: Arc::default() });
+        let Parts { env, engine, db, boxes, logs, receipts, ports, config } = parts;
+        let deployments = Deployments::new(env.random().clone(), Arc::clone(&receipts));
+        let gatekeeper = Arc::clone(&ports.gatekeeper);
+        let backends = Arc::new(Backends { db, boxes, sockets: Arc::default(), gatekeeper });
         Self {
             env,
             engine,
@@ -67,12 +91,14 @@ impl Invoker {
             logs,
             receipts,
             config,
-            deployments: Deployments::default(),
+            ports,
+            deployments,
+            wakers: Semaphore::new(config.wakes_max.clamp(1, Semaphore::MAX_PERMITS)),
             stopped: CancellationToken::new(),
         }
     }
 
-    /// Runs one handler: waits for a place, runs it within its limits, and writes one receipt. Waiting and running
+    /// Runs one handler: asks the gatekeeper, waits for a place, runs it within its limits, and writes one receipt. Waiting and running
     /// together take at most the function's timeout. Dropping the future stops the call; its receipt is written all the
     /// same.
     ///
@@ -82,7 +108,7 @@ impl Invoker {
     /// `target` must come from `deployment`.
     ///
     /// # Errors
-    /// When there is no room, or the handler ends without a response. Whatever happens inside the call, a panic of the
+    /// When the stack may not use more, or there is no room, or the handler ends without a response. Whatever happens inside the call, a panic of the
     /// engine included, ends as an error here.
     pub async fn invoke(
         self: &Arc<Self>,
@@ -93,7 +119,14 @@ impl Invoker {
         request: Request,
     ) -> Result<Response, InvokeError> {
         let function = deployment.function(target);
+        let asks =
+            Asks { stack: deployment.id(), owner: deployment.owner(), version: deployment.version(), cause: &cause };
+        let pass = self.ports.gatekeeper.admit(&asks);
         let mut tally = Tally::start(self, deployment, target, cause, id);
+        match pass {
+            Ok(pass) => tally.holds(pass),
+            Err(refusal) => return Err(tally.turned_away(refusal)),
+        }
         let place = match function.admission.try_admit() {
             Some(place) => place,
             None => match function.admission.admit(function.limits.timeout).await {
@@ -172,6 +205,18 @@ impl Invoker {
 
     pub(crate) fn env(&self) -> &Env {
         &self.env
+    }
+
+    pub(crate) fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    pub(crate) fn wakers(&self) -> &Semaphore {
+        &self.wakers
+    }
+
+    pub(crate) fn stopped(&self) -> &CancellationToken {
+        &self.stopped
     }
 
     pub(crate) fn engine(&self) -> &dyn Engine {

@@ -21,6 +21,8 @@ pub struct Receipt {
     pub stack_id: StackId,
     /// The stack's name.
     pub stack: Arc<str>,
+    /// Which version of the stack it was.
+    pub version: u64,
     /// The function's name.
     pub function: Arc<str>,
     /// The handler's name.
@@ -78,6 +80,9 @@ pub enum Verdict {
     Failed(&'static str),
     /// It did not run, because there was no room; one of [`code`](crate::code).
     Rejected(&'static str),
+    /// It did not run, because its stack, or the stack's owner, has used what it may; the code of the
+    /// [`Refusal`](crate::Refusal).
+    Refused(&'static str),
     /// Its caller went away before it answered, and it was stopped. Its receipt, written when it has really stopped,
     /// has what it used until then.
     Abandoned,
@@ -103,4 +108,8 @@ impl OpenReceipt {
 pub trait ReceiptSink: Send + Sync {
     /// Takes one receipt.
     fn accept(&self, receipt: Receipt);
+
+    /// Takes what a gateway of a stack has used beside invocations. Nothing becomes of it unless an implementation says
+    /// otherwise; a stack's meter has it in any case.
+    fn traffic(&self, _stack: StackId, _usage: &Usage) {}
 }

@@ -16,6 +16,7 @@ use mu_runtime::{ExecutionUsage, Services};
 use mu_stack::StackId;
 use mu_storage::Boxes;
 
+use crate::gatekeeper::{DataKind, Gatekeeper, WritePermit};
 use crate::receipt::OpenReceipt;
 use crate::websocket::Sockets;
 
@@ -24,6 +25,8 @@ pub(crate) struct Backends {
     pub(crate) db: Arc<MuDb>,
     pub(crate) boxes: Arc<Boxes>,
     pub(crate) sockets: Arc<Sockets>,
+    /// Asked before every write.
+    pub(crate) gatekeeper: Arc<dyn Gatekeeper>,
 }
 
 /// The node as one call sees it. Counts what the call uses.
@@ -62,6 +65,18 @@ impl CallServices {
         self.abandonment.lock().unwrap_or_else(PoisonError::into_inner).receipt = Some(receipt);
     }
 
+    /// Whether the call may write so much; else what its function is told. Writes of nothing are always permitted.
+    async fn may_write(&self, kind: DataKind, bytes: u64) -> Result<(), String> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        match self.backends.gatekeeper.may_write(&StackId::new(self.stack), kind, bytes) {
+            WritePermit::Granted => Ok(()),
+            WritePermit::Refused(told) => Err(told),
+            WritePermit::Later(permit) => permit.await,
+        }
+    }
+
     /// What the call has used so far, together with what its execution used.
     pub(crate) fn usage(&self, execution: ExecutionUsage) -> Usage {
         Usage {
@@ -75,6 +90,9 @@ impl CallServices {
 #[async_trait]
 impl Services for CallServices {
     async fn db(&self, request: DbRequest) -> DbReply {
+        if let Err(refusal) = self.may_write(DataKind::Tables, db::written_bytes_max(&request)).await {
+            return DbReply::Error(refusal);
+        }
         let asked = self.counters.ask(Usage { db_writes: db::writes_max(&request), ..Usage::default() });
         match db::answer(&self.backends.db, &self.stack, request).await {
             Ok((reply, ops)) => {
@@ -89,6 +107,9 @@ impl Services for CallServices {
     }
 
     async fn storage(&self, request: StorageRequest) -> StorageReply {
+        if let Err(refusal) = self.may_write(DataKind::Boxes, storage::stored_bytes_max(&request)).await {
+            return StorageReply::Error(refusal);
+        }
         let (storage_writes, storage_written_bytes) = storage::writes_max(&request);
         let asked = self.counters.ask(Usage { storage_writes, storage_written_bytes, ..Usage::default() });
         match storage::answer(&self.backends.boxes, &self.stack, request).await {

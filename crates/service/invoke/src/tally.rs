@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::admission::Refusal;
 use crate::deployment::{DeployedFunction, Deployment, InFlightGuard, Target};
 use crate::error::{InvokeError, Kind, RETRY_AFTER, classify, code, failure_text};
+use crate::gatekeeper::{self, Pass};
 use crate::invoker::Invoker;
 use crate::receipt::{Cause, OpenReceipt, Receipt, Verdict};
 use crate::services::CallServices;
@@ -30,6 +31,8 @@ pub(crate) struct Tally {
     waited: Duration,
     services: Option<Arc<CallServices>>,
     in_flight: InFlightGuard,
+    /// Ends after the receipt is written.
+    pass: Pass,
 }
 
 impl Tally {
@@ -51,12 +54,18 @@ impl Tally {
             waited: Duration::ZERO,
             services: None,
             in_flight: deployment.enter(),
+            pass: Pass::free(),
         }
     }
 
     /// When the invocation was asked for. Its time runs from then on.
     pub(crate) fn start_instant(&self) -> Instant {
         self.start
+    }
+
+    /// Keeps the gatekeeper's permission until the invocation's end.
+    pub(crate) fn holds(&mut self, pass: Pass) {
+        self.pass = pass;
     }
 
     /// Notes that the invocation had to wait for a place until now.
@@ -75,10 +84,19 @@ impl Tally {
             self.invoker.env().clone(),
             Arc::clone(self.invoker.logs()),
             self.id,
+            *self.deployment().id().key(),
             Arc::clone(self.deployment().name()),
             Arc::clone(&self.function().name),
             limit_bytes,
         )
+    }
+
+    /// The end of an invocation that the gatekeeper did not let in.
+    pub(crate) fn turned_away(mut self, refusal: gatekeeper::Refusal) -> InvokeError {
+        let gatekeeper::Refusal { code, message, retry_after } = refusal;
+        self.write_receipt(Verdict::Refused(code), ExecutionUsage::default());
+        let retry_after = Some(retry_after.max(RETRY_AFTER));
+        InvokeError { kind: Kind::Exhausted, code, message, invocation: self.id, retry_after }
     }
 
     /// The end of an invocation that found no place.
@@ -157,16 +175,19 @@ impl Tally {
     /// The receipt, the first time it is asked for.
     fn receipt(&mut self, verdict: Verdict, execution: ExecutionUsage) -> Option<Receipt> {
         let cause = self.cause.take()?;
+        let duration = self.elapsed();
+        self.deployment().stats().record(verdict, duration);
         Some(Receipt {
             invocation: self.id,
             stack_id: self.deployment().id(),
             stack: Arc::clone(self.deployment().name()),
+            version: self.deployment().version(),
             function: Arc::clone(&self.function().name),
             handler: Arc::clone(self.target.handler()),
             cause,
             started: self.started,
             waited: self.waited,
-            duration: self.elapsed(),
+            duration,
             verdict,
             usage: self.services.as_ref().map(|services| services.usage(execution)).unwrap_or_default(),
             memory_bytes_max: execution.memory_bytes_max,

@@ -93,6 +93,7 @@ pub(crate) fn call(receipt: &Receipt) -> impl Serialize + '_ {
         Verdict::Answered(status) => ("answered", Some(status.as_u16()), None),
         Verdict::Failed(code) => ("failed", None, Some(code)),
         Verdict::Rejected(code) => ("rejected", None, Some(code)),
+        Verdict::Refused(code) => ("refused", None, Some(code)),
         Verdict::Abandoned => ("abandoned", None, None),
     };
     let usage = &receipt.usage;

@@ -91,6 +91,7 @@ mod tests {
         Entry::Log(Box::new(LogRecord {
             time: env.now(),
             invocation: env.new_invocation_id(),
+            stack_id: [1; 32],
             stack: "test".into(),
             function: function.into(),
             level: Level::Info,
@@ -104,6 +105,7 @@ mod tests {
             invocation: env.new_invocation_id(),
             stack_id: StackId::new([1; 32]),
             stack: "test".into(),
+            version: 1,
             function: "f".into(),
             handler: "f".into(),
             cause: Cause::CommandLine,

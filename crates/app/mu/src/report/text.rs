@@ -66,6 +66,7 @@ impl Text {
             Verdict::Answered(status) => (RED, status.as_str().to_owned()),
             Verdict::Failed(code) => (RED, format!("failed: {code}")),
             Verdict::Rejected(code) => (RED, format!("refused: {code}")),
+            Verdict::Refused(code) => (RED, format!("over a limit: {code}")),
             Verdict::Abandoned => (YELLOW, "abandoned by its caller".to_owned()),
         };
         let (style, dim, bold) = (self.paint(style), self.paint(DIM), self.paint(BOLD));

@@ -123,7 +123,7 @@ fn routes(gateway: &Gateway, base: &str) -> Vec<Route> {
 }
 
 /// A path that the template matches, without its leading slash: each parameter stands for itself.
-fn example_path(template: &PathTemplate) -> String {
+pub(crate) fn example_path(template: &PathTemplate) -> String {
     let segments = template.segments().iter().map(|segment| match segment {
         Segment::Literal(text) => text.to_string(),
         Segment::Parameter(name) | Segment::Rest(name) => name.to_string(),
@@ -132,7 +132,7 @@ fn example_path(template: &PathTemplate) -> String {
 }
 
 /// A command to paste into a shell. A body is an empty JSON object, to be filled in.
-fn curl(method: Method, url: &str) -> String {
+pub(crate) fn curl(method: Method, url: &str) -> String {
     let quoted = format!("'{}'", url.replace('\'', "%27"));
     match method {
         Method::Get => format!("curl {quoted}"),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 
-use mu_invoke::DeployParams;
+use mu_invoke::{DeployParams, Secrets};
 use mu_runtime::{Artifact, ContentHash};
 use mu_stack::{Env, FunctionName, Manifest, Position, Stack, StackId};
 
@@ -12,12 +12,14 @@ use crate::build::{self, Force, Tell};
 use crate::failure::{Cause, Failure};
 use crate::project::{self, Project};
 use crate::run::overrides::overrides;
+use crate::run::secrets::secrets;
 
 /// Everything that is deployed of a project.
 pub(crate) struct Version {
     id: StackId,
     stack: Stack,
     artifacts: HashMap<FunctionName, Artifact>,
+    secrets: Secrets,
     positions: HashMap<FunctionName, Position>,
 }
 
@@ -27,6 +29,7 @@ pub(super) struct Identity {
     id: StackId,
     stack: Stack,
     modules: Vec<Option<ContentHash>>,
+    secrets: Secrets,
 }
 
 impl Version {
@@ -40,6 +43,7 @@ impl Version {
         let stack = manifest
             .local_stack(&local)
             .map_err(|e| Failure::from_error(Cause::Manifest, "the environment of a function", &e))?;
+        let secrets = secrets(project, &stack)?;
         let read = |function: &mu_stack::FunctionManifest| -> Result<_, Failure> {
             let path = build::module_path(project.root(), function);
             let bytes = fs::read(&path).map_err(|e: io::Error| {
@@ -50,12 +54,13 @@ impl Version {
         };
         let artifacts = manifest.functions().map(read).collect::<Result<_, _>>()?;
         let positions = manifest.functions().map(|function| (function.name().clone(), function.position())).collect();
-        Ok(Self { id: project::stack_id(manifest), stack, artifacts, positions })
+        Ok(Self { id: project::stack_id(manifest), stack, artifacts, secrets, positions })
     }
 
     pub(super) fn identity(&self) -> Identity {
         let hash = |function: &mu_stack::Function| self.artifacts.get(&function.name).map(|artifact| artifact.hash);
-        Identity { id: self.id, stack: self.stack.clone(), modules: self.stack.functions().map(hash).collect() }
+        let (stack, modules) = (self.stack.clone(), self.stack.functions().map(hash).collect());
+        Identity { id: self.id, stack, modules, secrets: self.secrets.clone() }
     }
 
     /// Where the manifest describes each function.
@@ -64,7 +69,8 @@ impl Version {
     }
 
     pub(crate) fn into_params(self) -> DeployParams {
-        DeployParams { id: self.id, stack: self.stack, artifacts: self.artifacts }
+        let Self { id, stack, artifacts, secrets, .. } = self;
+        DeployParams { id, version: 1, owner: None, stack, artifacts, secrets }
     }
 }
 

@@ -36,7 +36,7 @@ struct Shared {
 /// What of a project makes another version of it.
 #[derive(Debug, PartialEq, Eq)]
 struct Concern {
-    /// The manifest and the modules.
+    /// The manifest, the modules, and the values of secrets.
     files: Vec<PathBuf>,
     /// The sources.
     folders: Vec<PathBuf>,
@@ -109,7 +109,7 @@ impl Concern {
         let modules = manifest.functions().map(|function| build::module_path(root, function));
         let built = manifest.functions().filter(|function| *function.build() != Build::None);
         Self {
-            files: modules.chain([project.manifest_path()]).collect(),
+            files: modules.chain([project.manifest_path(), project.secrets_path()]).collect(),
             folders: built.map(|function| build::source_dir(root, function)).collect(),
         }
     }

@@ -35,6 +35,19 @@ fn ops(reads: u64, writes: u64) -> Ops {
 }
 
 #[tokio::test]
+async fn stored_bytes_are_those_of_all_keys_and_values() {
+    let db = database().await;
+    assert_eq!(db.stored_bytes(&STACK).await, Ok(0));
+    for at in 0..2_500 {
+        db.put(&STACK, "t", format!("{at:04}").as_bytes(), b"123456", Atomicity::Plain).await.unwrap();
+    }
+    db.put(&STACK, "u", b"\0\x01", b"", Atomicity::Plain).await.unwrap();
+    db.declare_tables(&OTHER, &["t"]).await.unwrap();
+    db.put(&OTHER, "t", b"a", b"1", Atomicity::Plain).await.unwrap();
+    assert_eq!((db.stored_bytes(&STACK).await, db.stored_bytes(&OTHER).await), (Ok(25_002), Ok(2)));
+}
+
+#[tokio::test]
 async fn operations_answer_and_are_counted() {
     let db = database().await;
     assert_eq!(db.get(&STACK, "t", b"a").await, Ok((None, ops(1, 0))));

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use mu_abi::{HttpError, HttpMethod, HttpRequest, Response, Status, Version};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -83,7 +84,64 @@ struct Settings {
     request_timeout: Duration,
 }
 
+/// A document that is read from elsewhere on behalf of the node.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct FetchError(String);
+
 impl HttpClient {
+    /// Reads a document of at most so many bytes: the body of an answer with status 200. Follows no redirections, and
+    /// keeps the rules that functions are under.
+    ///
+    /// # Errors
+    /// When there is no such answer, for the reason that the text gives.
+    pub async fn fetch(&self, url: &str, bytes_max: usize) -> Result<Bytes, FetchError> {
+        let url = Url::parse(url).map_err(|e| FetchError(e.to_string()))?;
+        self.fetch_as(url, None, bytes_max).await
+    }
+
+    /// The same by plain HTTP from one address, which is asked for a host that it may or may not be the address of.
+    /// `path` begins with a slash.
+    ///
+    /// # Errors
+    /// As [`HttpClient::fetch`].
+    pub async fn fetch_at(
+        &self,
+        address: SocketAddr,
+        host: &str,
+        path: &str,
+        bytes_max: usize,
+    ) -> Result<Bytes, FetchError> {
+        let url = Url::parse(&format!("http://{address}{path}")).map_err(|e| FetchError(e.to_string()))?;
+        let host = HeaderValue::from_str(host).map_err(|e| FetchError(e.to_string()))?;
+        self.fetch_as(url, Some(host), bytes_max).await
+    }
+
+    async fn fetch_as(&self, url: Url, host: Option<HeaderValue>, bytes_max: usize) -> Result<Bytes, FetchError> {
+        let Inner { settings, room, plain_client, .. } = &*self.0;
+        if let Some(refusal) = refusal_of_literal(&url, settings.policy) {
+            return Err(FetchError(refusal));
+        }
+        let _place = room.acquire().await.map_err(|e| FetchError(e.to_string()))?;
+        let client = plain_client.get_or_try_init(|| build(*settings, Redirections::Answered)).await;
+        let mut request = client.map_err(|e| FetchError(e.to_string()))?.get(url).timeout(settings.request_timeout);
+        if let Some(host) = host {
+            request = request.header(http::header::HOST, host);
+        }
+        let mut response = request.send().await.map_err(|e| FetchError(with_causes(&e)))?;
+        if response.status() != http::StatusCode::OK {
+            return Err(FetchError(format!("it is answered with {}", response.status())));
+        }
+        let mut content = BytesMut::new();
+        while let Some(piece) = response.chunk().await.map_err(|e| FetchError(with_causes(&e)))? {
+            if content.len() + piece.len() > bytes_max {
+                return Err(FetchError(format!("it is larger than {bytes_max} bytes")));
+            }
+            content.extend_from_slice(&piece);
+        }
+        Ok(content.freeze())
+    }
+
     /// A client that reaches what `policy` permits.
     #[must_use]
     pub fn new(policy: EgressPolicy) -> Self {
@@ -212,8 +270,8 @@ fn refusal_of_literal(url: &Url, policy: EgressPolicy) -> Option<String> {
 
 fn refusal(host: &str) -> String {
     format!(
-        "connecting to {host} is not permitted: functions reach public addresses only, \
-         unless the operator allows private ones (mu run --allow-private-network)"
+        "connecting to {host} is not permitted: only public addresses are reached, unless the operator allows private \
+         ones (`mu run --allow-private-network`, or `egress.allow: anywhere` of `mu serve`)"
     )
 }
 

@@ -86,7 +86,7 @@ impl Bench {
             limits,
             deadline: self.env.clock().instant() + limits.timeout,
             services: Arc::new(Silent::default()),
-            log: InvocationLog::new(self.env.clone(), sink, id, "stack".into(), "function".into(), 1_000),
+            log: InvocationLog::new(self.env.clone(), sink, id, [1; 32], "stack".into(), "function".into(), 1_000),
         }
     }
 }

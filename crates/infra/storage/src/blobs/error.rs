@@ -41,7 +41,7 @@ pub enum BlobError {
 
 impl BlobError {
     /// What the operating system said, as what it means for the caller.
-    pub(super) fn from_io(store: &str, error: &io::Error) -> Self {
+    pub(crate) fn from_io(store: &str, error: &io::Error) -> Self {
         let (store, reason) = (store.to_owned(), error.to_string());
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { store, reason },

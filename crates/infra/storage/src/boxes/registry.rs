@@ -184,9 +184,14 @@ fn record_key(stack: &StackId, name: &str) -> String {
     format!("boxes/{}/{name}", hex(stack))
 }
 
+/// What the objects of all boxes of a stack begin with, also of removed ones.
+pub(super) fn all_objects_prefix(stack: &StackId) -> String {
+    format!("objects/{}/", hex(stack))
+}
+
 /// What the objects of all boxes of this name begin with, also of removed ones.
 fn objects_prefix(stack: &StackId, name: &str) -> String {
-    format!("objects/{}/{name}/", hex(stack))
+    format!("{}{name}/", all_objects_prefix(stack))
 }
 
 fn object_prefix(stack: &StackId, name: &str, id: &BoxId) -> String {

@@ -40,6 +40,20 @@ async fn all_blobs(blobs: &MemBlobs) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn stored_bytes_are_those_of_all_names_and_contents() {
+    let (boxes, _) = boxes().await;
+    assert_eq!(boxes.stored_bytes(&STACK).await.unwrap(), 0);
+    for (box_name, key, content) in [("files", "a/b/c", "one"), ("files", "d", ""), ("more", "a", "other")] {
+        boxes.put(&STACK, box_name, key, content.into()).await.unwrap();
+    }
+    boxes.declare_boxes(&OTHER, &["files"]).await.unwrap();
+    boxes.put(&OTHER, "files", "a", "1".into()).await.unwrap();
+    assert_eq!(boxes.stored_bytes(&STACK).await.unwrap(), 8 + 1 + 6);
+    boxes.remove_box(&STACK, "more").await.unwrap();
+    assert_eq!(boxes.stored_bytes(&STACK).await.unwrap(), 8 + 1);
+}
+
+#[tokio::test]
 async fn objects_are_put_read_listed_and_deleted() {
     let (boxes, _) = boxes().await;
     let (meta, ops) = boxes.put(&STACK, "files", "a/1", "one".into()).await.unwrap();

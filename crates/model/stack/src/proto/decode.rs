@@ -1,5 +1,6 @@
 //! Protobuf to a stack, from bytes nobody vouches for: bounded, and validated as `mu.yaml` is.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -8,9 +9,10 @@ use base64::engine::general_purpose::STANDARD;
 use prost::Message as _;
 
 use super::messages::{
-    CorsMessage, EndpointMessage, EndpointsMessage, FunctionMessage, GatewayMessage, ServiceKind, ServiceMessage,
-    StackMessage, WebSocketMessage,
+    AuthMessage, CorsMessage, EndpointMessage, EndpointsMessage, FunctionMessage, GatewayMessage, JwtMessage,
+    ServiceKind, ServiceMessage, StackMessage, WebSocketMessage,
 };
+use crate::auth::{Auth, JwtAuth};
 use crate::cors::{AllowList, Cors};
 use crate::declarations::Declarations;
 use crate::env::Env;
@@ -19,9 +21,11 @@ use crate::limits::FILE_BYTES_MAX;
 use crate::method::Method;
 use crate::name::{HandlerRef, Name, NameKind};
 use crate::problem::{Problems, Report};
+use crate::read::auth::secret_mistake;
 use crate::read::function::{instances_mistake, limit_mistakes};
-use crate::read::routes::{RouteList, Verb, handler};
+use crate::read::routes::{RouteList, handler};
 use crate::read::{cross_origin, shown, version_problem};
+use crate::route::Verb;
 use crate::size::ByteSize;
 use crate::stack::{
     Artifact, Function, FunctionLimits, Gateway, Instances, Runtime, Service, Stack, StorageBox, Table,
@@ -150,7 +154,17 @@ fn function(message: FunctionMessage, declared: &mut Declarations, problems: &mu
     for (_, mistake) in limit_mistakes(&limits) {
         problems.add(None, mistake);
     }
-    Some(Function { name: name?, artifact: Artifact::Binary(binary?), runtime, env, limits, instances })
+    let mut secrets = Vec::new();
+    for secret in &message.secrets {
+        let Some(secret) = parsed(secret, problems) else { continue };
+        match secret_mistake(&secrets, &secret, &env) {
+            Some(mistake) => problems.add(None, mistake),
+            None => secrets.push(secret),
+        }
+    }
+    let auth = message.auth.map(|message| auth(message, problems)).unwrap_or_default();
+    let artifact = Artifact::Binary(binary?);
+    Some(Function { name: name?, artifact, runtime, env, secrets, auth, limits, instances })
 }
 
 /// The value of that number, or the first one with a problem noted.
@@ -176,11 +190,13 @@ fn gateway(message: GatewayMessage, declared: &mut Declarations, problems: &mut 
         for endpoint in endpoints {
             let verb = method(endpoint.method, problems).map(Verb::Method);
             let target = verb.zip(reference(&endpoint, problems));
-            handler(&mut route, target, None, declared, problems);
+            let auth = endpoint.auth.map(|message| auth(message, problems));
+            handler(&mut route, target, auth, None, declared, problems);
         }
         if let Some(endpoint) = websocket {
             let target = reference(&endpoint, problems).map(|reference| (Verb::WebSocket, reference));
-            handler(&mut route, target, None, declared, problems);
+            let auth = endpoint.auth.map(|message| auth(message, problems));
+            handler(&mut route, target, auth, None, declared, problems);
         }
         if let Some(route) = route {
             list.add(route, None);
@@ -196,6 +212,31 @@ fn reference(endpoint: &EndpointMessage, problems: &mut Problems) -> Option<Hand
     let function = parsed(&endpoint.route_to_assembly, problems);
     let handler = parsed(&endpoint.route_to_function, problems);
     Some(HandlerRef { function: function?, handler: handler? })
+}
+
+/// An unknown kind is a mistake, because leaving it out would let in whom it should not.
+fn auth(message: AuthMessage, problems: &mut Problems) -> Auth {
+    let auth = match (message.kind, message.jwt) {
+        (0, None) => Some(Auth::None),
+        (1, None) => Some(Auth::Token),
+        (2, Some(JwtMessage { issuer, audience, claims })) => parsed(&issuer, problems).map(|issuer| {
+            let count = claims.len();
+            let claims: BTreeMap<_, _> = claims.into_iter().map(|claim| (claim.name, claim.value)).collect();
+            if claims.len() < count {
+                problems.add(None, "a claim stands there twice");
+            }
+            Auth::Jwt(JwtAuth { issuer, audience, claims })
+        }),
+        (kind, _) => {
+            problems.add(None, format!("unknown kind of `auth`, number {kind}"));
+            None
+        }
+    };
+    let auth = auth.unwrap_or_default();
+    for mistake in auth.mistakes() {
+        problems.add(None, mistake);
+    }
+    auth
 }
 
 fn websocket(message: WebSocketMessage, problems: &mut Problems) -> WebSocketLimits {

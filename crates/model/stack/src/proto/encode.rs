@@ -7,10 +7,13 @@ use base64::engine::general_purpose::STANDARD;
 use prost::Message as _;
 
 use super::messages::{
-    CorsMessage, EndpointMessage, EndpointsMessage, EnvVarMessage, FunctionMessage, GatewayMessage, ServiceKind,
-    ServiceMessage, StackMessage, StorageMessage, TableMessage, WebSocketMessage,
+    AuthMessage, ClaimMessage, CorsMessage, EndpointMessage, EndpointsMessage, EnvVarMessage, FunctionMessage,
+    GatewayMessage, JwtMessage, ServiceKind, ServiceMessage, StackMessage, StorageMessage, TableMessage,
+    WebSocketMessage,
 };
+use crate::auth::{Auth, JwtAuth};
 use crate::cors::{AllowList, Cors};
+use crate::route::Verb;
 use crate::stack::{Artifact, Function, FunctionLimits, Gateway, Instances, NotUploaded, Runtime, Service, Stack};
 use crate::websocket::WebSocketLimits;
 
@@ -67,6 +70,8 @@ fn function(function: &Function) -> Result<FunctionMessage, NotUploaded> {
             Instances::Fresh => 0,
             Instances::Reuse => 1,
         },
+        auth: (!function.auth.is_none()).then(|| auth(&function.auth)),
+        secrets: function.secrets.iter().map(ToString::to_string).collect(),
     })
 }
 
@@ -80,12 +85,14 @@ fn gateway(gateway: &Gateway) -> GatewayMessage {
                 method: method.code().into(),
                 route_to_assembly: handler.function.to_string(),
                 route_to_function: handler.handler.to_string(),
+                auth: route.auth(Verb::Method(*method)).map(auth),
             })
             .collect(),
         websocket: route.websocket().map(|handler| EndpointMessage {
             method: 0,
             route_to_assembly: handler.function.to_string(),
             route_to_function: handler.handler.to_string(),
+            auth: route.auth(Verb::WebSocket).map(auth),
         }),
     });
     GatewayMessage {
@@ -93,6 +100,18 @@ fn gateway(gateway: &Gateway) -> GatewayMessage {
         endpoints: endpoints.collect(),
         cors: gateway.cors.as_ref().map(cross_origin),
         websocket: (gateway.websocket != WebSocketLimits::default()).then(|| websocket(&gateway.websocket)),
+    }
+}
+
+fn auth(auth: &Auth) -> AuthMessage {
+    match auth {
+        Auth::None => AuthMessage { kind: 0, jwt: None },
+        Auth::Token => AuthMessage { kind: 1, jwt: None },
+        Auth::Jwt(JwtAuth { issuer, audience, claims }) => {
+            let claims = claims.iter().map(|(name, value)| ClaimMessage { name: name.clone(), value: value.clone() });
+            let (issuer, audience) = (issuer.to_string(), audience.clone());
+            AuthMessage { kind: 2, jwt: Some(JwtMessage { issuer, audience, claims: claims.collect() }) }
+        }
     }
 }
 

@@ -83,6 +83,9 @@ pub(super) struct EndpointMessage {
     pub(super) route_to_assembly: String,
     #[prost(string, tag = "3")]
     pub(super) route_to_function: String,
+    /// Absent where the function says it.
+    #[prost(message, optional, tag = "100")]
+    pub(super) auth: Option<AuthMessage>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -111,6 +114,41 @@ pub(super) struct FunctionMessage {
     /// The place in [`Instances::ALL`](crate::Instances::ALL): 0 is `fresh`.
     #[prost(int32, tag = "103")]
     pub(super) instances: i32,
+    /// Absent where everyone may call.
+    #[prost(message, optional, tag = "104")]
+    pub(super) auth: Option<AuthMessage>,
+    /// Names of secrets.
+    #[prost(string, repeated, tag = "105")]
+    pub(super) secrets: Vec<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct AuthMessage {
+    /// 0: nothing, 1: a token of the node, 2: a JSON Web Token.
+    #[prost(int32, tag = "1")]
+    pub(super) kind: i32,
+    /// With 2 only.
+    #[prost(message, optional, tag = "2")]
+    pub(super) jwt: Option<JwtMessage>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct JwtMessage {
+    #[prost(string, tag = "1")]
+    pub(super) issuer: String,
+    #[prost(string, optional, tag = "2")]
+    pub(super) audience: Option<String>,
+    /// Sorted by name.
+    #[prost(message, repeated, tag = "3")]
+    pub(super) claims: Vec<ClaimMessage>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ClaimMessage {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(string, tag = "2")]
+    pub(super) value: String,
 }
 
 #[derive(Clone, PartialEq, Message)]

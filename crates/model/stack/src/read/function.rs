@@ -16,7 +16,7 @@ use crate::problem::{Problems, outside};
 use crate::size::ByteSize;
 use crate::stack::{Artifact, Function, FunctionLimits, Instances, Runtime};
 
-use super::{Fields, shown};
+use super::{Fields, auth, shown};
 
 /// A function of `mu.yaml`.
 pub(crate) fn of_manifest(
@@ -33,6 +33,8 @@ pub(crate) fn of_manifest(
     if let (Err(error), Some(entry)) = (env.overlaid(&env_dev), fields.entry("env_dev")) {
         problems.add(entry.node.position, format!("together with `env`: {error}"));
     }
+    let secrets = auth::secrets(fields, &env, problems);
+    let auth = fields.entry("auth").map(|entry| auth::read(&entry.node, problems)).unwrap_or_default();
     let limits = limits(fields, problems);
     let instances = instances(fields, runtime, problems);
     let name = name?;
@@ -42,7 +44,9 @@ pub(crate) fn of_manifest(
     })?;
     let source = source.unwrap_or_else(|| format!("functions/{name}"));
     let position = fields.position();
-    Some(FunctionManifest::new(name, position, build, source, module, runtime, env, env_dev, limits, instances))
+    Some(FunctionManifest::new(
+        name, position, build, source, module, runtime, env, env_dev, secrets, auth, limits, instances,
+    ))
 }
 
 /// A function of a deployed stack.
@@ -50,9 +54,12 @@ pub(crate) fn of_stack(name: Option<FunctionName>, fields: &Fields<'_>, problems
     let binary = fields.parsed_text("binary", problems);
     let runtime = runtime(fields, problems).unwrap_or_default();
     let env = variables(fields, "env", problems);
+    let secrets = auth::secrets(fields, &env, problems);
+    let auth = fields.entry("auth").map(|entry| auth::read(&entry.node, problems)).unwrap_or_default();
     let limits = limits(fields, problems);
     let instances = instances(fields, runtime, problems);
-    Some(Function { name: name?, artifact: Artifact::Binary(binary?.0), runtime, env, limits, instances })
+    let artifact = Artifact::Binary(binary?.0);
+    Some(Function { name: name?, artifact, runtime, env, secrets, auth, limits, instances })
 }
 
 /// What is wrong with the limits of a function from wherever they come.

@@ -1,13 +1,14 @@
 //! Gathers the routes of one gateway, from YAML or from protobuf.
 
+use crate::auth::Auth;
 use crate::limits::ROUTES_MAX;
 use crate::method::Method;
 use crate::name::{HandlerRef, HandlerRefError};
 use crate::problem::{Position, Problems};
-use crate::route::{PathTemplate, Route, RouteTable};
+use crate::route::{PathTemplate, Route, RouteTable, Verb};
 use crate::yaml::{Entry, Node, Value};
 
-use super::{Fields, shown, text};
+use super::{Fields, auth, shown, text};
 use crate::declarations::Declarations;
 use crate::keys;
 
@@ -62,9 +63,15 @@ pub(crate) fn endpoints(fields: &Fields<'_>, declared: &mut Declarations, proble
         match &node.value {
             Value::Map(handlers) => {
                 for entry in handlers {
+                    if entry.key == "auth" {
+                        let hint =
+                            "write a list: `- {method: get, route_to: function.handler, auth: token}`".to_owned();
+                        problems.hint(entry.position, "`auth` belongs to one handler of a path, not to all", hint);
+                        continue;
+                    }
                     let verb = verb(&entry.key, entry.position, problems);
                     let target = verb.zip(handler_ref(&entry.node, problems));
-                    handler(&mut route, target, entry.position, declared, problems);
+                    handler(&mut route, target, None, entry.position, declared, problems);
                 }
             }
             Value::List(items) => {
@@ -95,13 +102,15 @@ fn listed(route: &mut Option<Route>, item: &Node, declared: &mut Declarations, p
     let target = fields.entry("route_to");
     let reference = target.and_then(|entry| handler_ref(&entry.node, problems));
     let position = target.map_or(fields.position(), |entry| entry.node.position);
-    handler(route, verb.zip(reference), position, declared, problems);
+    let auth = fields.entry("auth").map(|entry| auth::read(&entry.node, problems));
+    handler(route, verb.zip(reference), auth, position, declared, problems);
 }
 
-/// Adds a handler to its path and notes where it leads.
+/// Adds a handler to its path, with what it asks of callers, and notes where it leads.
 pub(crate) fn handler(
     route: &mut Option<Route>,
     target: Option<(Verb, HandlerRef)>,
+    auth: Option<Auth>,
     position: impl Into<Option<Position>>,
     declared: &mut Declarations,
     problems: &mut Problems,
@@ -117,16 +126,9 @@ pub(crate) fn handler(
     };
     if let Some(duplicate) = duplicate {
         problems.hint(position, duplicate, "a path has one handler for each method".to_owned());
+    } else if let Some(auth) = auth {
+        route.set_auth(verb, auth);
     }
-}
-
-/// What a path has a handler for.
-#[derive(Clone, Copy)]
-pub(crate) enum Verb {
-    Method(Method),
-    /// All methods that are not named.
-    Any,
-    WebSocket,
 }
 
 /// A method, `any` or `websocket`, or a note that it is none of them.

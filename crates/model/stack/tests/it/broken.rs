@@ -319,6 +319,29 @@ services:
   - {type: Gateway, name: c, endpoints: {}, websocket: 5, cors: {allow_origins: '*', allow_methods: [websocket]}}
 ",
     ),
+    (
+        "auth and secrets",
+        "
+name: a
+version: 1
+services:
+  - {type: Function, name: a, lang: c, auth: jwt}
+  - {type: Function, name: b, lang: c, auth: tokn}
+  - {type: Function, name: c, lang: c, auth: [token]}
+  - {type: Function, name: d, lang: c, auth: {jwt: {audience: 5, claims: [role]}}}
+  - {type: Function, name: e, lang: c, auth: {jwt: {issuer: 'a b', claims: {role: [x], '': y}}}}
+  - {type: Function, name: f, lang: c, auth: {token: 1}}
+  - {type: Function, name: g, lang: c, secrets: KEY}
+  - {type: Function, name: h, lang: c, secrets: [key, 1A, KEY, KEY, {KEY: value}, A], env: {A: 1}}
+  - type: Gateway
+    name: g
+    endpoints:
+      /:
+        - {method: get, route_to: a.h, auth: everyone}
+        - {method: put, route_to: a.h, auth: {jwt: {issuer: i, audience: ''}}}
+      /map: {get: a.h, auth: token}
+",
+    ),
 ];
 
 #[test]

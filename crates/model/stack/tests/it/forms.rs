@@ -127,6 +127,42 @@ services:
 }
 
 #[test]
+fn auth_and_secrets_only_add_fields() {
+    let text = "
+name: a
+version: '1'
+services:
+  - {type: Function, name: f, binary: b, memory_limit: 64kiB, auth: token, secrets: [K, L]}
+  - type: Gateway
+    name: g
+    endpoints:
+      /:
+        - {method: get, route_to: f.h, auth: none}
+        - {method: websocket, route_to: f.w, auth: {jwt: {issuer: i, audience: u, claims: {n: v}}}}
+";
+    let stack = Stack::parse_yaml("stack.yaml", text.as_bytes()).unwrap_or_else(|report| panic!("{report}"));
+    let golden: &[&[u8]] = &[
+        b"\x0a\x01a\x12\x011",
+        b"\x1a\x19\x12\x17\x0a\x01f\x12\x01b\x28\x80\x80\x04",
+        // 104: kind 1; 105: K, 105: L
+        b"\xc2\x06\x02\x08\x01\xca\x06\x01K\xca\x06\x01L",
+        // path /: GET with 100: kind 0; 100: to f.w with 100: kind 2 and a token of issuer i for u, n being v
+        b"\x1a\x33\x0a\x31\x0a\x01g\x12\x2c\x0a\x01/\x12\x09\x12\x01f\x1a\x01h\xa2\x06\x00",
+        b"\xa2\x06\x1b\x12\x01f\x1a\x01w\xa2\x06\x12\x08\x02\x12\x0e\x0a\x01i\x12\x01u\x1a\x06\x0a\x01n\x12\x01v",
+    ];
+    let bytes = stack.to_proto_bytes().unwrap();
+    assert_eq!(bytes.escape_ascii().to_string(), golden.concat().escape_ascii().to_string());
+    assert_eq!(Stack::from_proto_bytes(&bytes).unwrap(), stack);
+    assert_eq!(Stack::parse_yaml("stack.yaml", stack.to_yaml().unwrap().as_bytes()).unwrap(), stack);
+    // A kind of later versions is not taken for none.
+    let mut later = bytes;
+    let at = later.windows(4).position(|window| window == b"\x06\x02\x08\x01").unwrap();
+    later[at + 3] = 3;
+    let report = Stack::from_proto_bytes(&later).unwrap_err().to_string();
+    assert!(report.contains("in function `f`: unknown kind of `auth`, number 3"), "{report}");
+}
+
+#[test]
 fn protobuf_is_validated_as_yaml_is() {
     for (bytes, problem) in [
         (&b""[..], "stack: error: a stack name must not be empty"),

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use mu_stack::{
-    AllowList, Artifact, Build, ByteSize, Env, Instructions, Language, Manifest, Method, RouteMatch, Runtime, Service,
-    WebSocketLimits, limits,
+    AllowList, Artifact, Auth, Build, ByteSize, Env, Instructions, JwtAuth, Language, Manifest, Method, RouteMatch,
+    Runtime, SecretName, Service, WebSocketLimits, limits,
 };
 use proptest::prelude::*;
 
@@ -58,6 +58,13 @@ fn every_key_is_read() {
     let variables: Vec<_> = cart.env.iter().collect();
     assert_eq!(variables, [("DEBUG", "false"), ("GREETING", "hello, wörld"), ("RATE", "1.50"), ("RETRIES", "3")]);
     assert_eq!(stack.function("search").unwrap().env, cart.env);
+    assert_eq!(cart.secrets.iter().map(SecretName::as_str).collect::<Vec<_>>(), ["STRIPE_KEY", "_SALT2"]);
+    assert_eq!((&cart.auth, &stack.function("search").unwrap().auth), (&Auth::Token, &Auth::None));
+    let jwt = |audience: Option<&str>, claims: &[(&str, &str)]| {
+        let claims = claims.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Auth::Jwt(JwtAuth { issuer: "accounts".parse().unwrap(), audience: audience.map(str::to_owned), claims })
+    };
+    assert_eq!(stack.function("prebuilt").unwrap().auth, jwt(None, &[]));
 
     let unspoken = stack.function("prebuilt").unwrap().limits;
     assert_eq!(unspoken.memory, limits::MEMORY_DEFAULT);
@@ -78,6 +85,21 @@ fn every_key_is_read() {
     for (path, handler) in [("/search/", "search.live"), ("/carts/7/live", "cart.on_event")] {
         let RouteMatch::Found { handler: found, .. } = api.routes.find_websocket(path) else { panic!("{path}") };
         assert_eq!(found.to_string(), handler);
+    }
+    let own = |found: RouteMatch<'_>| match found {
+        RouteMatch::Found { auth, .. } => auth.cloned(),
+        other => panic!("{other:?}"),
+    };
+    let claims = [("role", "admin"), ("level", "3"), ("https://x/y", "true")];
+    for (found, auth) in [
+        (api.routes.find(Method::Get, "/search/"), Some(Auth::None)),
+        (api.routes.find(Method::Head, "/search/"), Some(Auth::None)),
+        (api.routes.find(Method::Post, "/search/"), None),
+        (api.routes.find(Method::Get, "/"), None),
+        (api.routes.find_websocket("/search/"), Some(jwt(Some("the shop"), &claims))),
+        (api.routes.find_websocket("/carts/7/live"), None),
+    ] {
+        assert_eq!(own(found), auth);
     }
     let (message, idle_timeout) = (ByteSize::from_bytes(64 << 10), Duration::from_secs(3600));
     assert_eq!(api.websocket, WebSocketLimits { message, connections: 500, rate: 20, idle_timeout });

@@ -24,6 +24,8 @@ fn reader_and_schema_know_the_same_keys() {
         ("table", service("type: KeyValueTable, name: t, qqqqqqqq: 1")),
         ("storage", service("type: Storage, name: s, qqqqqqqq: 1")),
         ("endpoint", gateway("endpoints: {/: [{method: get, route_to: f.h, qqqqqqqq: 1}]}")),
+        ("authentication", service("type: Function, name: f, lang: c, auth: {qqqqqqqq: 1}")),
+        ("jwt", service("type: Function, name: f, lang: c, auth: {jwt: {issuer: i, qqqqqqqq: 1}}")),
         ("websocket", gateway("endpoints: {}, websocket: {qqqqqqqq: 1}")),
         ("cors", gateway("endpoints: {}, cors: {allow_origins: '*', qqqqqqqq: 1}")),
     ] {

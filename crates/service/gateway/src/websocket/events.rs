@@ -13,6 +13,7 @@ use mu_invoke::{Cause, Closing, Deployment, InvokeError, Invoker, Routed, Socket
 use mu_runtime::{Request, Response, collect_body, full_body};
 use mu_stack::PathTemplate;
 
+use crate::auth::Caller;
 use crate::query::parse_query;
 
 const EVENT: HeaderName = HeaderName::from_static("mu-websocket-event");
@@ -21,11 +22,6 @@ const CODE: HeaderName = HeaderName::from_static("mu-websocket-code");
 
 /// How often an event that found no room is tried again; each time after as long as the refusal asks to wait.
 const RETRIES_MAX: u32 = 10;
-
-/// Whether only the gateway may set a header.
-pub(crate) fn is_socket_header(name: &HeaderName) -> bool {
-    name.as_str().starts_with("mu-websocket-")
-}
 
 /// Marks the headers of a request as those of an event.
 pub(super) fn mark(headers: &mut HeaderMap, event: SocketEvent, socket: &Socket) {
@@ -39,6 +35,8 @@ pub(super) struct Events {
     pub(super) env: Env,
     pub(super) invoker: Arc<Invoker>,
     pub(super) socket: Arc<Socket>,
+    /// Who opened the connection, where that was asked for: all events are theirs.
+    pub(super) caller: Option<Box<Caller>>,
     /// The handshake's query, which could be decoded.
     pub(super) query: Option<Box<str>>,
     pub(super) message_bytes_max: u64,
@@ -73,7 +71,7 @@ impl Events {
     /// Gives the handler a message.
     pub(super) async fn message(self: Arc<Self>, message: SocketMessage) -> Answer {
         let mut headers = HeaderMap::new();
-        mark(&mut headers, SocketEvent::Message, &self.socket);
+        self.mark(&mut headers, SocketEvent::Message);
         headers.insert(header::CONTENT_TYPE, message.kind().content_type());
         match self.invoke(SocketEvent::Message, &headers, message.data()).await {
             Ok((id, response)) => self.understand(id, response, &message).await,
@@ -90,7 +88,7 @@ impl Events {
     /// Tells the handler that the connection has ended. What it says to that does not matter.
     pub(super) async fn close(&self, closing: &Closing) {
         let mut headers = HeaderMap::new();
-        mark(&mut headers, SocketEvent::Close, &self.socket);
+        self.mark(&mut headers, SocketEvent::Close);
         headers.insert(CODE, HeaderValue::from(closing.code));
         if !closing.reason.is_empty() {
             headers.insert(header::CONTENT_TYPE, mu_invoke::MessageKind::Text.content_type());
@@ -104,6 +102,13 @@ impl Events {
             Err(Unanswered::Failed(error)) => {
                 tracing::warn!(connection = %self.socket.id(), %error, "telling a function that a connection ended");
             }
+        }
+    }
+
+    fn mark(&self, headers: &mut HeaderMap, event: SocketEvent) {
+        mark(headers, event, &self.socket);
+        if let Some(caller) = &self.caller {
+            caller.mark(headers);
         }
     }
 
@@ -142,8 +147,18 @@ impl Events {
     ) -> Result<(InvocationId, Response), Unanswered> {
         let mut tries = 0;
         loop {
-            let Place { deployment, target, params, template } = self.place().ok_or(Unanswered::NoRoute)?;
             let id = self.env.new_invocation_id();
+            let found = match self.invoker.awake(&self.socket.stack()).await {
+                Ok(deployment) => deployment.and_then(|deployment| self.place(deployment)),
+                // Retried below like one that found no place in the function.
+                Err(asleep) if tries < RETRIES_MAX => {
+                    tries += 1;
+                    tokio::time::sleep(self.jittered(asleep.retry_after)).await;
+                    continue;
+                }
+                Err(asleep) => return Err(Unanswered::Failed(asleep.into_error(id))),
+            };
+            let Place { deployment, target, params, template } = found.ok_or(Unanswered::NoRoute)?;
             let (gateway, connection) = (Arc::clone(self.socket.gateway()), self.socket.id());
             let cause = Cause::WebSocket { gateway, template, event, connection };
             let query = self.query.as_deref().and_then(|query| parse_query(query).ok());
@@ -171,10 +186,9 @@ impl Events {
     }
 
     /// The route of the connection in the stack's version of this moment.
-    fn place(&self) -> Option<Place> {
-        let deployment = self.invoker.deployments().deployment(&self.socket.stack())?;
+    fn place(&self, deployment: Arc<Deployment>) -> Option<Place> {
         let gateway = deployment.gateway(self.socket.gateway())?;
-        let Routed::Found { target, params, template } = gateway.websocket(self.socket.path()) else { return None };
+        let Routed::Found { target, params, template, .. } = gateway.websocket(self.socket.path()) else { return None };
         let params = params.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let (target, template) = (target.clone(), template.clone());
         Some(Place { deployment, target, params, template })

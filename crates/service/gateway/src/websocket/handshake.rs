@@ -92,7 +92,7 @@ pub(super) fn check_origin(headers: &HeaderMap, uri: &Uri, policy: Option<&CorsP
     }
     let message = "pages of this origin may not connect; list it in `cors` of the gateway, under `allow_origins`";
     let origin = String::from_utf8_lossy(origin.as_bytes()).into_owned();
-    Err(ApiError::new(Kind::Invalid, message).status(StatusCode::FORBIDDEN).code("denied").detail("origin", origin))
+    Err(ApiError::new(Kind::Denied, message).detail("origin", origin))
 }
 
 /// Whether an origin like `https://example.com` is a page of the host. The scheme is the business of whoever ends TLS.

@@ -12,13 +12,15 @@ use mu_invoke::{
     Cause, Closing, Kind, MessageKind, OpenSocket, SocketEvent, SocketMessage, SocketParams, SocketsFull, SocketsMax,
 };
 use mu_runtime::{Request, collect_body, empty_body};
-use tokio::net::TcpStream;
+use mu_telemetry::Limit;
 
 use super::events::{Events, mark};
 use super::handshake::{Handshake, check_origin};
 use super::liveness::Patience;
 use super::session::{Rules, Session};
+use crate::auth::authenticate;
 use crate::client_io::ClientIo;
+use crate::client_stream::ClientStream;
 use crate::error::ApiError;
 use crate::function::{Matched, finish, prepare_headers};
 use crate::headers::{remove_connection_headers, survey};
@@ -43,16 +45,20 @@ pub(crate) async fn open(service: &Service, matched: Matched<'_>, received: Rece
 async fn try_open(
     service: &Service,
     matched: Matched<'_>,
-    received: Received,
+    mut received: Received,
     traffic: &mut Traffic,
 ) -> Result<Response<ResponseBody>, ApiError> {
-    let Matched { deployment, gateway, target, params, template, uri, path } = matched;
-    let Received { id, request_id, version, mut headers, body, upgrade, .. } = received;
+    let Matched { deployment, gateway, target, params, template, auth, uri, path } = matched;
 
-    let handshake = Handshake::check(&headers)?;
-    check_origin(&headers, uri, gateway.cors())?;
+    let handshake = Handshake::check(&received.headers)?;
+    check_origin(&received.headers, uri, gateway.cors())?;
+    let caller = authenticate(service, auth, deployment.id(), uri, &mut received).await?;
+    let Received { id, request_id, version, mut headers, body, upgrade, .. } = received;
     let upgrade = upgrade.filter(|_| body.is_end_stream()).ok_or_else(no_upgrade)?;
     prepare_headers(&mut headers, version, uri, request_id, traffic)?;
+    if let Some(caller) = &caller {
+        caller.mark(&mut headers);
+    }
     let query = uri.query().map(parse_query).transpose()?.unwrap_or_default();
     let limits = *gateway.websocket_limits();
     let message_bytes_max = limits.message.bytes();
@@ -68,7 +74,12 @@ async fn try_open(
         },
         SocketsMax { gateway: limits.connections as usize, node: service.config().websockets_max },
     );
-    let open = open.map_err(|full| no_room(&full))?;
+    let open = open.map_err(|full| {
+        if matches!(full, SocketsFull::Node { .. }) {
+            service.limit_hit(Limit::GatewayWebSockets);
+        }
+        no_room(&full)
+    })?;
     mark(&mut headers, SocketEvent::Open, open.socket());
     let cause = Cause::WebSocket {
         gateway: Arc::clone(gateway.name()),
@@ -113,6 +124,7 @@ async fn try_open(
         env: service.env().clone(),
         invoker: Arc::clone(service.invoker()),
         socket: Arc::clone(open.socket()),
+        caller,
         query: uri.query().map(Into::into),
         message_bytes_max,
     };
@@ -134,9 +146,9 @@ async fn try_open(
     Ok(respond(StatusCode::SWITCHING_PROTOCOLS, headers, ResponseBody::nothing()))
 }
 
-/// The client's socket once the handshake is written, and what arrived behind the handshake; without the buffers of
+/// The client's connection once the handshake is written, and what arrived behind the handshake; without the buffers of
 /// HTTP.
-async fn socket_of(upgrade: OnUpgrade) -> Option<(TcpStream, bytes::Bytes)> {
+async fn socket_of(upgrade: OnUpgrade) -> Option<(ClientStream, bytes::Bytes)> {
     let upgraded = upgrade.await.ok()?;
     let parts = downcast::<TokioIo<ClientIo>>(upgraded).ok()?;
     Some((parts.io.into_inner().into_stream(), parts.read_buf))

@@ -397,6 +397,10 @@ fn poll_stream<S: AsyncRead + AsyncWrite + Unpin>(
     {
         return Poll::Ready(written.map(Step::Wrote));
     }
+    // Encrypted data may be left in a buffer of its own. That takes no room here, so that nothing waits for it.
+    if let Poll::Ready(Err(error)) = Pin::new(&mut *stream).poll_flush(cx) {
+        return Poll::Ready(Err(error));
+    }
     if !is_reading {
         return Poll::Pending;
     }

@@ -28,6 +28,7 @@ where
         while !writer.is_empty() {
             poll_fn(|cx| writer.poll_write(&mut stream, cx)).await?;
         }
+        poll_fn(|cx| Pin::new(&mut stream).poll_flush(cx)).await?;
         let mut left_bytes = IGNORED_BYTES_MAX + rules.message_bytes_max;
         let says_goodbye = matches!(end, End::Stopped(_) | End::Ended(_))
             && await_goodbye(&mut stream, &mut reader, &mut left_bytes).await?;

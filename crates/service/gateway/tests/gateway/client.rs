@@ -44,20 +44,34 @@ impl Client {
     }
 
     pub(crate) async fn ask(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let (Self::Http1(address, _) | Self::Http2(address, _)) = self;
+        let host = address.to_string();
+        self.ask_host(method, &host, path, headers, body).await
+    }
+
+    /// Asks for another host than the one that it is connected to.
+    pub(crate) async fn ask_host(
+        &mut self,
+        method: &str,
+        host: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
         let body = Full::new(Bytes::copy_from_slice(body.as_bytes()));
         let mut request = Request::builder().method(method);
         for (name, value) in headers {
             request = request.header(*name, value.as_bytes());
         }
         let response = match self {
-            Self::Http1(address, client) => {
+            Self::Http1(_, client) => {
                 client.ready().await.unwrap();
-                let request = request.uri(path).header("host", address.to_string()).body(body).unwrap();
+                let request = request.uri(path).header("host", host).body(body).unwrap();
                 client.send_request(request).await
             }
-            Self::Http2(address, client) => {
+            Self::Http2(_, client) => {
                 client.ready().await.unwrap();
-                let request = request.uri(format!("http://{address}{path}")).body(body).unwrap();
+                let request = request.uri(format!("http://{host}{path}")).body(body).unwrap();
                 client.send_request(request).await
             }
         };

@@ -10,6 +10,7 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use mu_gateway::GatewayConfig;
 use mu_invoke::{InvokeConfig, Verdict};
+use mu_telemetry::Limit;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -41,6 +42,8 @@ async fn too_much_is_refused() {
         let answer = send_raw(world.address, request.as_bytes()).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{status}: {answer}");
     }
+    // What a function reads until it is too much is in the receipt of its invocation.
+    assert_eq!((world.hits(Limit::GatewayUriBytes), world.hits(Limit::FunctionsRequestBytes)), (1, 1));
     let mut client = Client::http2(world.address).await;
     let long = "v".repeat(70_000);
     assert_eq!(client.ask("GET", "/shop/api/echo", &[("x-any", &long)], "").await.status, 431);
@@ -176,4 +179,5 @@ async fn connections_beyond_the_limit_wait_for_their_turn() {
     assert!(!second.is_finished());
     drop(first);
     assert_eq!(second.await.unwrap().status, 200);
+    assert_eq!(world.hits(Limit::GatewayConnections), 1);
 }

@@ -6,7 +6,7 @@ use crate::client::Client;
 use crate::world::{STACK, World};
 
 /// What the handler saw in a header; null when it was not there.
-fn seen<'a>(echo: &'a Value, name: &str) -> Vec<&'a str> {
+pub(crate) fn seen<'a>(echo: &'a Value, name: &str) -> Vec<&'a str> {
     let headers = echo["headers"].as_array().unwrap();
     headers.iter().filter(|header| header[0] == name).map(|header| header[1].as_str().unwrap()).collect()
 }

@@ -2,24 +2,30 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use mu_db::{MemKv, MuDb};
 use mu_env::Env;
-use mu_gateway::{Gateway, GatewayConfig};
-use mu_invoke::{DeployParams, Deployment, InvokeConfig, Invoker, Parts, Receipt, ReceiptSink};
+use mu_gateway::{
+    AuthRefusal, Authenticator, CertificateStore, Gateway, GatewayConfig, GatewayPorts, HostTable, Identity,
+};
+use mu_invoke::{
+    DeployParams, Deployment, InvokeConfig, Invoker, Parts as InvokerParts, Ports, Receipt, ReceiptSink, Secrets,
+};
 use mu_runtime::{
     Artifact, Body, BodyError, Call, Engine, ExecutionUsage, Failure, LoadError, LoadParams, Outcome, Program, Ran,
     Response, collect_body, empty_body, full_body,
 };
-use mu_stack::{Manifest, StackId};
+use mu_stack::{Auth, Manifest, StackId};
 use mu_storage::{Boxes, MemBlobs, RootKey};
-use mu_telemetry::{LogRecord, LogSink};
+use mu_telemetry::{Limit, LogRecord, LogSink, Metrics, MetricsParams, Readings};
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -48,6 +54,21 @@ services:
       /broken-stream: {get: till.broken_stream}
       /fail: {get: till.fail}
       /gate: {get: till.gate}
+  - {type: Function, name: vault, module: till.wasm, auth: token}
+  - type: Gateway
+    name: closed
+    cors: {allow_origins: '*'}
+    endpoints:
+      /token: {get: vault.echo, websocket: vault.repeat}
+      /open:
+        - {method: get, route_to: vault.echo, auth: none}
+      /jwt:
+        - {method: any, route_to: till.echo, auth: {jwt: {issuer: accounts, claims: {role: admin}}}}
+      /rest/{path...}: {any: vault.echo}
+  - type: Gateway
+    name: sockets
+    endpoints:
+      /: {websocket: till.repeat}
   - type: Gateway
     name: listed
     cors:
@@ -69,6 +90,15 @@ services:
       /own-cors: {get: till.own_cors}
 ";
 
+/// A stack with one gateway.
+const KIOSK_MANIFEST: &str = "
+name: kiosk
+version: '1'
+services:
+  - {type: Function, name: till, module: till.wasm}
+  - {type: Gateway, name: api, endpoints: {/echo: {get: till.echo}}}
+";
+
 /// What a function may state of itself.
 pub(crate) const OWN_CORS: [(&str, &str); 6] = [
     ("access-control-allow-origin", "https://mine"),
@@ -80,15 +110,19 @@ pub(crate) const OWN_CORS: [(&str, &str); 6] = [
 ];
 
 pub(crate) const STACK: StackId = StackId::new([7; 32]);
+pub(crate) const KIOSK: StackId = StackId::new([6; 32]);
 
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
+    pub(crate) tls_address: Option<SocketAddr>,
     pub(crate) env: Env,
     pub(crate) invoker: Arc<Invoker>,
     pub(crate) deployment: Arc<Deployment>,
     pub(crate) boxes: Arc<Boxes>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) sink: Arc<Sink>,
+    pub(crate) hosts: Arc<HostTable>,
+    metrics: Metrics,
     pub(crate) serving: JoinHandle<()>,
 }
 
@@ -141,25 +175,52 @@ impl World {
     }
 
     pub(crate) async fn with(config: GatewayConfig, invoke_config: InvokeConfig) -> Self {
+        Self::with_tls(config, invoke_config, None).await
+    }
+
+    /// With a second listener for TLS, if there are certificates.
+    pub(crate) async fn with_tls(
+        config: GatewayConfig,
+        invoke_config: InvokeConfig,
+        certificates: Option<Arc<CertificateStore>>,
+    ) -> Self {
         let env = Env::system();
         let gate = Arc::new(Gate { entered: Semaphore::new(0), open: Semaphore::new(0) });
         let sink = Arc::new(Sink::default());
         let boxes = Arc::new(Boxes::open(Arc::new(MemBlobs::new()), RootKey::from_bytes([1; 32]), &env));
-        let invoker = Arc::new(Invoker::new(Parts {
+        let invoker = Arc::new(Invoker::new(InvokerParts {
             env: env.clone(),
             engine: Arc::new(Handlers(Arc::clone(&gate))),
             db: Arc::new(MuDb::new(Arc::new(MemKv::default()))),
             boxes: Arc::clone(&boxes),
             logs: Arc::clone(&sink) as Arc<dyn LogSink>,
             receipts: Arc::clone(&sink) as Arc<dyn ReceiptSink>,
+            ports: Ports::default(),
             config: invoke_config,
         }));
         let deployment = deploy(&invoker, STACK, MANIFEST).await;
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let gateway = Gateway::bind(anywhere, env.clone(), Arc::clone(&invoker), config).unwrap();
-        let address = gateway.address();
+        let hosts = Arc::new(HostTable::default());
+        let metrics = metrics();
+        let (authenticator, counted) = (Arc::new(Names), Some(metrics.clone()));
+        let ports = GatewayPorts { hosts: Arc::clone(&hosts), authenticator, metrics: counted };
+        let gateway = Gateway::bind(anywhere, env.clone(), Arc::clone(&invoker), config).unwrap().with_ports(ports);
+        let gateway = match certificates {
+            Some(certificates) => gateway.with_tls(anywhere, certificates).unwrap(),
+            None => gateway,
+        };
+        let (address, tls_address) = (gateway.address(), gateway.tls_address());
         let serving = tokio::spawn(gateway.serve(env.tasks().shutdown().clone()));
-        Self { address, env, invoker, deployment, boxes, gate, sink, serving }
+        Self { address, tls_address, env, invoker, deployment, boxes, gate, sink, hosts, metrics, serving }
+    }
+
+    /// How often a limit was reached.
+    pub(crate) fn hits(&self, limit: Limit) -> u64 {
+        hits(&self.metrics, limit)
+    }
+
+    pub(crate) async fn deploy_kiosk(&self) {
+        deploy(&self.invoker, KIOSK, KIOSK_MANIFEST).await;
     }
 
     /// Deploys the same stack once more, under another id.
@@ -177,10 +238,51 @@ impl World {
     }
 }
 
+pub(crate) fn metrics() -> Metrics {
+    Metrics::new(MetricsParams { version: "1", functions_max: 1 })
+}
+
+pub(crate) fn hits(metrics: &Metrics, limit: Limit) -> u64 {
+    let text = metrics.encode(Readings::default());
+    let line = format!("mu_limit_hits_total{{limit=\"{}\"}} ", limit.as_str());
+    text.lines().find_map(|candidate| candidate.strip_prefix(&line)).unwrap().parse().unwrap()
+}
+
 async fn deploy(invoker: &Invoker, id: StackId, manifest: &str) -> Arc<Deployment> {
     let stack = Manifest::parse("mu.yaml", manifest.as_bytes()).expect("the test's manifest is valid").deployed_stack();
     let artifacts = stack.functions().map(|function| (function.name.clone(), Artifact::from_bytes("code"))).collect();
-    invoker.deploy(DeployParams { id, stack, artifacts }).await.unwrap()
+    invoker
+        .deploy(DeployParams { id, version: 1, owner: None, stack, artifacts, secrets: Secrets::default() })
+        .await
+        .unwrap()
+}
+
+/// Knows people by `Bearer NAME`, and what they claim.
+struct Names;
+
+#[async_trait]
+impl Authenticator for Names {
+    async fn authenticate(&self, asked: &Auth, stack: &StackId, request: &Parts) -> Result<Identity, AuthRefusal> {
+        assert_eq!(*stack, STACK);
+        let name = request.headers.get("authorization").and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        let Some(name) = name else {
+            return Err(AuthRefusal::Unauthenticated { message: format!("{} needs a token", request.uri.path()) });
+        };
+        let role = if name == "ann" { "admin" } else { "guest" };
+        match asked {
+            Auth::Jwt(jwt) if jwt.claims.get("role").is_some_and(|wanted| wanted != role) => {
+                Err(AuthRefusal::Denied { message: format!("{name} is no {}", jwt.claims["role"]) })
+            }
+            _ if name == "nobody" => {
+                let message = "the issuer does not answer".to_owned();
+                Err(AuthRefusal::Unavailable { message, retry_after: Duration::from_secs(3) })
+            }
+            _ => {
+                let claims = json!({ "role": role, "of": format!("{asked:?}").len() }).as_object().unwrap().clone();
+                Ok(Identity { subject: format!("oidc:accounts:{name}"), claims })
+            }
+        }
+    }
 }
 
 struct Handlers(Arc<Gate>);
@@ -203,6 +305,7 @@ impl Program for Handlers {
             "stream" => Ok(respond(StatusCode::OK, &[], streamed(&["one ", "two ", "three"]))),
             "broken_stream" => Ok(respond(StatusCode::OK, &[], broken_stream())),
             "own_cors" => Ok(respond(StatusCode::OK, &OWN_CORS, empty_body())),
+            "repeat" => repeat(call).await,
             "gate" => {
                 self.0.stop().await;
                 Ok(respond(StatusCode::OK, &[], full_body("through the gate")))
@@ -231,6 +334,16 @@ async fn echo(call: Call) -> Result<Response, Failure> {
         "body": String::from_utf8_lossy(&body),
     });
     Ok(respond(StatusCode::OK, &[("content-type", "application/json")], full_body(seen.to_string())))
+}
+
+/// Says the same as the client of a WebSocket did, or who it is.
+async fn repeat(call: Call) -> Result<Response, Failure> {
+    let caller = call.request.headers.get("mu-auth-subject").map(|caller| caller.to_str().unwrap().to_owned());
+    if let Some(caller) = caller {
+        return Ok(Response { status: StatusCode::OK, headers: HeaderMap::new(), body: full_body(caller) });
+    }
+    let body = collect_body(call.request.body, call.limits.request_bytes).await.unwrap();
+    Ok(Response { status: StatusCode::OK, headers: HeaderMap::new(), body: full_body(body) })
 }
 
 /// A response with headers that are not the function's business, and one that is repeated.

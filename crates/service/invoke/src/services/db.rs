@@ -91,6 +91,27 @@ pub(super) fn writes_max(request: &DbRequest) -> u64 {
     }
 }
 
+/// The most bytes that the stack's tables grow by: keys and values of what is written. What a row takes besides is the
+/// node's business.
+pub(super) fn written_bytes_max(request: &DbRequest) -> u64 {
+    let bytes = match request {
+        DbRequest::Put { key, value, .. } => key.len() + value.len(),
+        DbRequest::BatchPut { items, .. } => items.iter().map(|(_, key, value)| key.len() + value.len()).sum(),
+        DbRequest::CompareAndSwap { key, new_value, .. } => key.len() + new_value.len(),
+        DbRequest::Delete { .. }
+        | DbRequest::DeleteByPrefix { .. }
+        | DbRequest::BatchDelete { .. }
+        | DbRequest::Get { .. }
+        | DbRequest::Scan { .. }
+        | DbRequest::ScanKeys { .. }
+        | DbRequest::TableList { .. }
+        | DbRequest::BatchGet { .. }
+        | DbRequest::BatchScan { .. }
+        | DbRequest::BatchScanKeys { .. } => 0,
+    };
+    bytes as u64
+}
+
 /// What a function is told of an error. Failures of the store name files of the node, which are its operator's business.
 pub(super) fn told(error: &DbError) -> String {
     let text = match error {

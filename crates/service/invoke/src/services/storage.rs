@@ -39,6 +39,14 @@ pub(super) fn writes_max(request: &StorageRequest) -> (u64, u64) {
     }
 }
 
+/// The most bytes that the stack's boxes grow by: name and content of an object that is put.
+pub(super) fn stored_bytes_max(request: &StorageRequest) -> u64 {
+    match request {
+        StorageRequest::Put { key, data, .. } => (key.len() + data.len()) as u64,
+        StorageRequest::Delete { .. } | StorageRequest::Get { .. } | StorageRequest::List { .. } => 0,
+    }
+}
+
 /// What a function is told of an error. Failures of the store name files of the node, which are its operator's business.
 pub(super) fn told(error: &StorageError) -> String {
     let text = match error {

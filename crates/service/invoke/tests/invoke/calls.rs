@@ -36,7 +36,8 @@ async fn a_call_gets_what_its_stack_says_and_leaves_a_receipt() {
         answered("thanks")
     });
     let shop = world.shop().await;
-    let Routed::Found { target, params, template } = shop.gateway("api").unwrap().route(Method::Post, "/pay/7") else {
+    let Routed::Found { target, params, template, .. } = shop.gateway("api").unwrap().route(Method::Post, "/pay/7")
+    else {
         panic!("the route exists");
     };
     assert_eq!(params, [("amount", "7".to_owned())]);
@@ -104,7 +105,8 @@ async fn calls_beyond_the_limit_wait_and_those_beyond_the_queue_are_refused() {
     let mut second = pin!(world.pay(&shop));
     assert!(poll(first.as_mut()).is_pending());
     assert!(poll(second.as_mut()).is_pending());
-    assert_eq!(shop.in_flight(), 2);
+    let functions = || shop.functions().iter().map(|function| (&**function.name(), function.in_flight()));
+    assert_eq!((shop.in_flight(), functions().collect::<Vec<_>>()), (2, vec![("till", 2)]));
 
     let refused = world.pay(&shop).await.unwrap_err();
     assert_eq!((refused.kind, refused.code), (Kind::Unavailable, "queue_full"));
@@ -115,6 +117,7 @@ async fn calls_beyond_the_limit_wait_and_those_beyond_the_queue_are_refused() {
     assert!(first.await.is_ok());
     open.notify_one();
     assert!(second.await.is_ok());
+    assert!(functions().all(|(_, in_flight)| in_flight == 0));
     let verdicts: Vec<_> = world.sink.receipts().iter().map(|receipt| receipt.verdict).collect();
     assert_eq!(verdicts, [Verdict::Answered(StatusCode::CREATED); 2]);
     let totals = shop.meter().totals();

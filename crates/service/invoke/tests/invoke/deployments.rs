@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use http::StatusCode;
-use mu_invoke::{DeployParams, Found, InvokeConfig};
+use mu_invoke::{DeployParams, Found, InvokeConfig, Secrets};
 use mu_runtime::Call;
 use mu_stack::{Manifest, StackId};
 use tokio::sync::Notify;
@@ -25,6 +25,7 @@ fn found(world: &World, reference: &str) -> String {
     match world.invoker.deployments().find(reference) {
         Found::Deployment(deployment) => deployment.id().key()[0].to_string(),
         Found::Unknown => "unknown".to_owned(),
+        Found::Dormant(_) => "dormant".to_owned(),
         Found::Ambiguous => "ambiguous".to_owned(),
     }
 }
@@ -45,7 +46,7 @@ async fn a_stack_is_found_by_its_id_and_by_a_name_of_its_own() {
     world.deploy(3, &thief, "code").await.unwrap();
     assert_eq!(found(&world, &id(1)), "1");
     // What is removed is gone, and the name belongs to the other one.
-    assert!(world.invoker.deployments().remove(&StackId::new([1; 32])).is_some());
+    assert_eq!(world.invoker.deployments().remove(&StackId::new([1; 32])).len(), 1);
     assert_eq!((found(&world, "shop"), found(&world, "SHOP")), ("2".to_owned(), "unknown".to_owned()));
     let all: Vec<_> = world.invoker.deployments().all().iter().map(|d| d.id().key()[0]).collect();
     assert_eq!(all, [3, 2]);
@@ -60,7 +61,14 @@ async fn code_that_cannot_run_is_named_and_replaces_nothing() {
                     build it as a WASI preview 1 command";
     assert_eq!(error.to_string(), expected);
     let stack = Manifest::parse("mu.yaml", MANIFEST.as_bytes()).unwrap().deployed_stack();
-    let nothing = DeployParams { id: shop.id(), stack, artifacts: Default::default() };
+    let nothing = DeployParams {
+        id: shop.id(),
+        version: 2,
+        owner: None,
+        stack,
+        artifacts: Default::default(),
+        secrets: Secrets::default(),
+    };
     let error = world.invoker.deploy(nothing).await.unwrap_err();
     assert_eq!(error.to_string(), "function `till` has no code");
     let current = world.invoker.deployments().deployment(&shop.id()).unwrap();

@@ -5,5 +5,8 @@
 mod calls;
 mod data;
 mod deployments;
+mod gatekeeper;
 mod streaming;
+mod versions;
+mod wake;
 mod world;

@@ -7,7 +7,8 @@ use futures_util::future::BoxFuture;
 use mu_db::{MemKv, MuDb};
 use mu_env::{Env, Timestamp};
 use mu_invoke::{
-    Cause, DeployError, DeployParams, Deployment, InvokeConfig, InvokeError, Invoker, Parts, Receipt, ReceiptSink,
+    Cause, DeployError, DeployParams, Deployment, InvokeConfig, InvokeError, Invoker, Parts, Ports, Receipt,
+    ReceiptSink, Secrets,
 };
 use mu_runtime::{
     Artifact, Call, Engine, ExecutionUsage, Failure, LoadError, LoadParams, Outcome, Program, Ran, Request, Response,
@@ -117,6 +118,15 @@ impl World {
         F: Fn(Call) -> R + Send + Sync + 'static,
         R: Future<Output = Ran> + Send + 'static,
     {
+        Self::with_ports(config, Ports::default(), function)
+    }
+
+    /// The node has these ports.
+    pub(crate) fn with_ports<F, R>(config: InvokeConfig, ports: Ports, function: F) -> Self
+    where
+        F: Fn(Call) -> R + Send + Sync + 'static,
+        R: Future<Output = Ran> + Send + 'static,
+    {
         let env = Env::simulated(1, Timestamp::from_micros(1_000_000));
         let sink = Arc::new(Sink::default());
         let invoker = Invoker::new(Parts {
@@ -126,6 +136,7 @@ impl World {
             boxes: Arc::new(Boxes::open(Arc::new(MemBlobs::new()), RootKey::from_bytes([1; 32]), &env)),
             logs: Arc::clone(&sink) as Arc<dyn LogSink>,
             receipts: Arc::clone(&sink) as Arc<dyn ReceiptSink>,
+            ports,
             config,
         });
         Self { invoker: Arc::new(invoker), env, sink }
@@ -138,10 +149,7 @@ impl World {
         manifest: &str,
         code: &'static str,
     ) -> Result<Arc<Deployment>, DeployError> {
-        let stack =
-            Manifest::parse("mu.yaml", manifest.as_bytes()).expect("the test's manifest is valid").deployed_stack();
-        let artifacts = stack.functions().map(|function| (function.name.clone(), Artifact::from_bytes(code))).collect();
-        self.invoker.deploy(DeployParams { id: StackId::new([id; 32]), stack, artifacts }).await
+        self.invoker.deploy(params(id, 1, manifest, code)).await
     }
 
     pub(crate) async fn shop(&self) -> Arc<Deployment> {
@@ -153,6 +161,21 @@ impl World {
         let target = deployment.target(&"till.pay".parse().unwrap()).unwrap();
         let id = self.env.new_invocation_id();
         self.invoker.invoke(deployment, &target, Cause::CommandLine, id, request()).await
+    }
+}
+
+/// A version of a stack whose id is 32 times `id`; the code of all of its functions is `code`.
+pub(crate) fn params(id: u8, version: u64, manifest: &str, code: &'static str) -> DeployParams {
+    let manifest = Manifest::parse("mu.yaml", manifest.as_bytes()).expect("the test's manifest is valid");
+    let stack = manifest.deployed_stack();
+    let artifacts = stack.functions().map(|function| (function.name.clone(), Artifact::from_bytes(code))).collect();
+    DeployParams {
+        id: StackId::new([id; 32]),
+        version,
+        owner: Some("k_owner".into()),
+        stack,
+        artifacts,
+        secrets: Secrets::default(),
     }
 }
 

@@ -2,10 +2,12 @@
 
 use mu_gateway::GatewayConfig;
 use mu_invoke::InvokeConfig;
+use mu_telemetry::Limit;
 
 use super::client::{Socket, handshake};
 use super::world::World;
 use crate::client::{Client, send_raw};
+use crate::world::hits;
 
 #[tokio::test]
 async fn the_function_sees_the_handshake_and_accepts() {
@@ -149,6 +151,8 @@ async fn connections_are_limited_for_a_gateway_and_for_the_node() {
     refused("/shop/live/only").await;
     open.push(Socket::open(world.address, "/shop/usual/").await);
     refused("/shop/usual/").await;
+    // The gateway's own limit is the author's.
+    assert_eq!(hits(&world.metrics, Limit::GatewayWebSockets), 1);
 }
 
 #[tokio::test]

@@ -8,17 +8,19 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use mu_db::{MemKv, MuDb};
 use mu_env::Env;
-use mu_gateway::{Gateway, GatewayConfig};
-use mu_invoke::{Cause, DeployParams, Deployment, InvokeConfig, Invoker, Parts, Receipt, ReceiptSink};
+use mu_gateway::{Gateway, GatewayConfig, GatewayPorts};
+use mu_invoke::{Cause, DeployParams, Deployment, InvokeConfig, Invoker, Parts, Ports, Receipt, ReceiptSink, Secrets};
 use mu_runtime::{
     Artifact, Call, Engine, ExecutionUsage, Failure, LoadError, LoadParams, Outcome, Program, Ran, Response, Services,
     collect_body, full_body,
 };
 use mu_stack::{Manifest, StackId};
 use mu_storage::{Boxes, MemBlobs, RootKey};
-use mu_telemetry::{LogRecord, LogSink};
+use mu_telemetry::{LogRecord, LogSink, Metrics};
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::JoinHandle;
+
+use crate::world::metrics;
 
 pub(crate) const MANIFEST: &str = "
 name: shop
@@ -50,6 +52,7 @@ pub(crate) struct World {
     pub(crate) deployment: Arc<Deployment>,
     pub(crate) gate: Arc<Semaphore>,
     pub(crate) receipts: Arc<Receipts>,
+    pub(crate) metrics: Metrics,
     pub(crate) serving: JoinHandle<()>,
     events: Mutex<mpsc::UnboundedReceiver<Event>>,
 }
@@ -108,15 +111,18 @@ impl World {
             boxes: Arc::new(Boxes::open(Arc::new(MemBlobs::new()), RootKey::from_bytes([1; 32]), &env)),
             logs: Arc::clone(&receipts) as Arc<dyn LogSink>,
             receipts: Arc::clone(&receipts) as Arc<dyn ReceiptSink>,
+            ports: Ports::default(),
             config: invoke_config,
         }));
         let deployment = deploy(&invoker, 7, MANIFEST).await;
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let gateway = Gateway::bind(anywhere, env.clone(), Arc::clone(&invoker), config).unwrap();
+        let metrics = metrics();
+        let ports = GatewayPorts { metrics: Some(metrics.clone()), ..GatewayPorts::default() };
+        let gateway = Gateway::bind(anywhere, env.clone(), Arc::clone(&invoker), config).unwrap().with_ports(ports);
         let address = gateway.address();
         let serving = tokio::spawn(gateway.serve(env.tasks().shutdown().clone()));
         let events = Mutex::new(events);
-        Self { address, env, invoker, deployment, gate, receipts, serving, events }
+        Self { address, env, invoker, deployment, gate, receipts, metrics, serving, events }
     }
 
     /// Replaces the stack by another version of it.
@@ -148,7 +154,17 @@ async fn deploy(invoker: &Invoker, id: u8, manifest: &str) -> Arc<Deployment> {
     let stack = Manifest::parse("mu.yaml", manifest.as_bytes()).unwrap_or_else(|report| panic!("{report}"));
     let stack = stack.deployed_stack();
     let artifacts = stack.functions().map(|function| (function.name.clone(), Artifact::from_bytes("code"))).collect();
-    invoker.deploy(DeployParams { id: StackId::new([id; 32]), stack, artifacts }).await.unwrap()
+    invoker
+        .deploy(DeployParams {
+            id: StackId::new([id; 32]),
+            version: 1,
+            owner: None,
+            stack,
+            artifacts,
+            secrets: Secrets::default(),
+        })
+        .await
+        .unwrap()
 }
 
 struct Handlers {
