@@ -9,8 +9,7 @@ use async_trait::async_trait;
 use mu_abi::{DbReply, DbRequest, Outgoing, Response, Status, StorageReply, StorageRequest};
 use mu_env::Env;
 use mu_runtime::{
-    Artifact, Call, EgressPolicy, ExecutionUsage, HttpClient, Limits, LoadParams, Request, Services, WasmConfig,
-    WasmEngine, empty_body,
+    Artifact, Call, EgressPolicy, ExecutionUsage, Form, HttpClient, Limits, LoadParams, Request, Services, WasmConfig, WasmEngine, empty_body,
 };
 use mu_stack::{Instances, Runtime};
 use mu_telemetry::{InvocationLog, LogRecord, LogSink};
@@ -88,6 +87,7 @@ pub(crate) fn call(env: &Env) -> Call {
     Call {
         handler: "hello".into(),
         request: Request {
+            form: Form::Http,
             method: http::Method::GET,
             path: "/".to_owned(),
             path_params: Vec::new(),

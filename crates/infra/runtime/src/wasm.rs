@@ -10,7 +10,6 @@ mod compile;
 mod component;
 mod compute;
 mod instrument;
-mod lines;
 mod meter;
 mod preview1;
 mod program;

@@ -18,7 +18,7 @@ use mu_control::secrets::{SecretError, SecretName, Secrets};
 use mu_db::MuDb;
 use mu_env::Env;
 use mu_invoke::{Cause, DeployError, DeployParams, Deployment, Invoker, StatsSnapshot, Wake, WakeError, Weighted};
-use mu_runtime::{Artifact, ArtifactSource, ContentHash, Request, full_body};
+use mu_runtime::{Artifact, ArtifactSource, ContentHash, Form, Request, full_body};
 use mu_stack::{FunctionName, StackId};
 use mu_storage::Boxes;
 use tokio::runtime::Handle;
@@ -217,7 +217,7 @@ impl Region for NodeRegion {
     }
 
     async fn invoke(&self, stack: &StackId, call: RegionCall) -> Result<http::Response<RegionBody>, RegionError> {
-        let RegionCall { handler, path_params, request } = call;
+        let RegionCall { handler, path_params, form, request } = call;
         let reference = handler.parse().map_err(|e| RegionError::NotFound(format!("`{handler}`: {e}")))?;
         let not_served = || RegionError::NotFound("no version of the stack is served: deploy one".to_owned());
         let awake = self.invoker.awake(stack).await.map_err(|asleep| RegionError::Call {
@@ -234,6 +234,7 @@ impl Region for NodeRegion {
         let (parts, body) = request.into_parts();
         let query = parts.uri.query().map(str::to_owned);
         let asked = Request {
+            form,
             method: parts.method,
             path: parts.uri.path().to_owned(),
             path_params,

@@ -9,8 +9,7 @@ use async_trait::async_trait;
 use mu_abi::{DbReply, DbRequest, Header, Outgoing, Status, StorageReply, StorageRequest};
 use mu_env::Env;
 use mu_runtime::{
-    Artifact, Call, EgressPolicy, Engine, ExecutionUsage, HttpClient, Limits, LoadError, LoadParams, Outcome, Program,
-    Ran, Request, Services, WasmConfig, WasmEngine, empty_body,
+    Artifact, Call, EgressPolicy, Engine, ExecutionUsage, Form, HttpClient, Limits, LoadError, LoadParams, Outcome, Program, Ran, Request, Services, WasmConfig, WasmEngine, empty_body,
 };
 use mu_stack::{Instances, Runtime};
 use mu_telemetry::{InvocationLog, LogRecord, LogSink};
@@ -74,6 +73,7 @@ impl Bench {
         Call {
             handler: "handle".into(),
             request: Request {
+                form: Form::Http,
                 method: http::Method::GET,
                 path: "/".to_owned(),
                 path_params: Vec::new(),
