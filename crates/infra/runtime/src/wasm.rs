@@ -102,7 +102,7 @@ impl Engine for WasmEngine {
         let shared = Arc::clone(&self.shared);
         Ok(match runtime {
             Runtime::Wasi1 => Arc::new(WasmProgram::new(shared, artifact)),
-            Runtime::WasiHttp | Runtime::WasiHttp3 => {
+            Runtime::WasiHttp | Runtime::WasiHttp3 | Runtime::Container => {
                 Arc::new(ComponentProgram::new(shared, artifact, runtime, instances))
             }
         })

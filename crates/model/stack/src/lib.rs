@@ -13,10 +13,13 @@
 //! What else people write in YAML is read with the same [`yaml`] tree, whose nodes know their places.
 
 mod auth;
+mod container;
 mod cors;
 mod declarations;
 mod duration;
 mod env;
+mod image_artifact;
+mod image_ref;
 mod instructions;
 mod keys;
 mod language;
@@ -39,9 +42,12 @@ mod websocket;
 pub mod yaml;
 
 pub use crate::auth::{Auth, JwtAuth};
+pub use crate::container::{ContainerSettings, Network, TmpLimits};
 pub use crate::cors::{AllowList, Cors};
 pub use crate::duration::{HumanDuration, ParseDurationError};
 pub use crate::env::{Env, EnvError};
+pub use crate::image_artifact::{ContainerArtifact, InvalidArtifact};
+pub use crate::image_ref::{ImageRef, InvalidImage};
 pub use crate::instructions::{Instructions, ParseInstructionsError};
 pub use crate::language::Language;
 pub use crate::manifest::{Build, FunctionManifest, Manifest};

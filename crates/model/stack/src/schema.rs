@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::keys::{self, Key};
+use crate::stack::Runtime;
 
 /// The JSON Schema (draft 2020-12) of `mu.yaml`.
 ///
@@ -45,9 +46,12 @@ pub fn schema() -> Value {
 fn function() -> Value {
     let mut function = service("Function", keys::FUNCTION);
     if let Some(function) = function.as_object_mut() {
+        let container =
+            json!({"required": ["runtime"], "properties": {"runtime": {"const": Runtime::Container.as_str()}}});
         let ways = json!([
-            {"required": ["lang"], "not": {"required": ["build"]}},
-            {"required": ["module"], "not": {"required": ["lang"]}},
+            {"required": ["lang"], "not": {"anyOf": [{"required": ["build"]}, container]}},
+            {"required": ["module"], "not": {"anyOf": [{"required": ["lang"]}, container]}},
+            {"allOf": [container], "not": {"required": ["lang"]}},
         ]);
         function.insert("oneOf".to_owned(), ways);
     }

@@ -107,7 +107,7 @@ impl Compiler {
         let engine = self.engine(runtime)?;
         self.threads.install(|| match runtime {
             Runtime::Wasi1 => compile::compile(engine, wasm),
-            Runtime::WasiHttp | Runtime::WasiHttp3 => components::compile(engine, wasm),
+            Runtime::WasiHttp | Runtime::WasiHttp3 | Runtime::Container => components::compile(engine, wasm),
         })
     }
 
@@ -124,7 +124,7 @@ impl Compiler {
                 let module = unsafe { Module::deserialize(&self.engine, native) }.map_err(unusable)?;
                 Ok(Code::Module(CompiledModule::link(&self.modules, &module)?))
             }
-            Runtime::WasiHttp | Runtime::WasiHttp3 => {
+            Runtime::WasiHttp | Runtime::WasiHttp3 | Runtime::Container => {
                 let (engine, linker) = match runtime {
                     Runtime::WasiHttp3 => self.latest().map(|latest| (&latest.engine, &latest.components))?,
                     _ => (&self.engine, &self.components),
@@ -140,6 +140,9 @@ impl Compiler {
         match runtime {
             Runtime::Wasi1 | Runtime::WasiHttp => Ok(&self.engine),
             Runtime::WasiHttp3 => Ok(&self.latest()?.engine),
+            Runtime::Container => {
+                Err(LoadError::NotWasm { reason: "a container, which is not run by this engine".to_owned() })
+            }
         }
     }
 
