@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mu_runtime::{Limits, Program};
 use mu_stack::{
-    Auth, BoxName, Env, FunctionName, Gateway, GatewayName, HandlerRef, Method, MethodSet, PathTemplate, Route,
+    Auth, BoxName, FunctionName, Gateway, GatewayName, HandlerRef, Method, MethodSet, PathTemplate, Route,
     RouteMatch, RouteTable, Stack, StackId, WebSocketLimits,
 };
 use tokio::sync::Notify;
@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use crate::admission::Admission;
 use crate::config::InvokeConfig;
 use crate::cors::CorsPolicy;
+use crate::deploy::Variables;
 use crate::meter::Meter;
 use crate::stats::VersionStats;
 
@@ -38,7 +39,7 @@ pub struct Deployment {
 pub struct DeployedFunction {
     pub(crate) name: Arc<str>,
     pub(crate) program: Arc<dyn Program>,
-    pub(crate) env: Arc<[(String, String)]>,
+    pub(crate) env: Variables,
     pub(crate) limits: Limits,
     /// Whether its runtime reads requests and writes responses whole.
     buffers_bodies: bool,
@@ -106,7 +107,7 @@ impl Deployment {
         version: u64,
         owner: Option<Arc<str>>,
         stack: Stack,
-        programs: Vec<(Arc<dyn Program>, Env)>,
+        programs: Vec<(Arc<dyn Program>, Variables)>,
         meter: Arc<Meter>,
         config: &InvokeConfig,
     ) -> Self {
@@ -116,7 +117,7 @@ impl Deployment {
             .map(|(function, (program, env))| DeployedFunction {
                 name: function.name.as_str().into(),
                 program,
-                env: env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+                env,
                 buffers_bodies: !function.runtime.is_component(),
                 limits: Limits {
                     memory_bytes: function.limits.memory.bytes(),

@@ -108,6 +108,10 @@ pub mod code {
     pub const PROTOCOL: &str = "function_broke_protocol";
     /// The function's response is not valid HTTP.
     pub const INVALID_RESPONSE: &str = "function_response_invalid";
+    /// The function's container ended before it was ready for calls.
+    pub const NOT_STARTED: &str = "function_not_started";
+    /// The function's container was not ready for calls in time.
+    pub const START_TIMED_OUT: &str = "function_start_timed_out";
     /// The function wrote more than it may.
     pub const OUTPUT_TOO_LARGE: &str = "function_output_too_large";
     /// The instruction budget is used up.
@@ -189,6 +193,8 @@ pub(crate) fn classify(failure: &Failure) -> (Kind, &'static str) {
         Failure::TimedOut { .. } => (Kind::Timeout, code::TIMED_OUT),
         Failure::RequestTooLarge { .. } => (Kind::TooLarge, code::REQUEST_TOO_LARGE),
         Failure::RequestBroken(_) => (Kind::Invalid, code::REQUEST_BROKEN),
+        Failure::NotStarted(_) => (Kind::FunctionFailed, code::NOT_STARTED),
+        Failure::StartTimedOut { .. } => (Kind::Timeout, code::START_TIMED_OUT),
         Failure::NoRoom => (Kind::Unavailable, code::NO_ROOM),
         Failure::Load(_) => (Kind::Internal, code::LOAD_FAILED),
         Failure::Internal(_) => (Kind::Internal, code::INTERNAL),
@@ -220,6 +226,8 @@ mod tests {
             (Failure::TimedOut { timeout }, 504, "timed_out"),
             (Failure::RequestTooLarge { limit_bytes: 1 }, 413, "request_too_large"),
             (Failure::RequestBroken("it stopped".to_owned()), 400, "request_broken"),
+            (Failure::NotStarted(secret()), 502, "function_not_started"),
+            (Failure::StartTimedOut { patience: timeout }, 504, "function_start_timed_out"),
             (Failure::NoRoom, 503, "no_room"),
             (Failure::Load(read()), 500, "load_failed"),
             (Failure::Internal(secret()), 500, "internal"),
