@@ -3,6 +3,7 @@
 //! A [`Runner`] turns a [`ContainerSpec`] into a running [`Container`]: isolated, within limits that are enforced or
 //! refused, with a directory for its socket. What is said over that socket is no business of this crate.
 
+mod net;
 mod runner;
 
 /// Where a container finds the directory of its socket.
