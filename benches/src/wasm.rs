@@ -88,6 +88,7 @@ pub(crate) fn call(env: &Env) -> Call {
         handler: "hello".into(),
         request: Request {
             form: Form::Http,
+            begun: None,
             method: http::Method::GET,
             path: "/".to_owned(),
             path_params: Vec::new(),

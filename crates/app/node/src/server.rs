@@ -6,6 +6,7 @@ mod domains;
 mod gate;
 mod housekeeping;
 mod jwks;
+mod made;
 mod prover;
 mod readings;
 mod receipts;
@@ -202,7 +203,7 @@ impl Server {
         let counted = Some(metrics.clone());
         let gateway = gateway.with_ports(GatewayPorts { hosts, authenticator, metrics: counted });
         let bootstrap = write_bootstrap(&access, &data(BOOTSTRAP_FILE)).await?;
-        let region = NodeRegion::new(env.clone(), loader, Arc::clone(&invoker), db, boxes);
+        let region = NodeRegion::new(loader, Arc::clone(&invoker), db, boxes);
         let control = Arc::new(Control {
             audit: Audit::new(Arc::clone(&shared), env.clone()),
             idempotency: Idempotency::new(Arc::clone(&shared), env.clone()),
@@ -225,6 +226,7 @@ impl Server {
                     None => format!("http://{}", addresses.gateway),
                 },
                 request_bytes_max: usize::try_from(settings.api.request_bytes_max).unwrap_or(usize::MAX),
+                detached_drain: settings.drain_timeout,
             },
         });
 

@@ -5,6 +5,7 @@ use http::{HeaderMap, Method, StatusCode};
 use http_body::Body as _;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
+use tokio::sync::oneshot;
 
 use crate::Failure;
 
@@ -57,6 +58,8 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The body.
     pub body: Body,
+    /// Told when the function begins to run; dropped without a word when it does not.
+    pub begun: Option<oneshot::Sender<()>>,
 }
 
 /// A handler's answer.

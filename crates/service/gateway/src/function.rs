@@ -94,6 +94,7 @@ fn prepare(
     let cause = Cause::Gateway { gateway: gateway.name().clone(), method: method.clone(), template: template.clone() };
     let request = Request {
         form: Form::Http,
+        begun: None,
         method,
         path: path.to_owned(),
         path_params: params.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use mu_runtime::{Limits, Program};
 use mu_stack::{
     Auth, BoxName, FunctionName, Gateway, GatewayName, HandlerRef, Method, MethodSet, PathTemplate, Route,
-    RouteMatch, RouteTable, Stack, StackId, WebSocketLimits,
+    RouteMatch, RouteTable, Runtime, Stack, StackId, WebSocketLimits,
 };
 use tokio::sync::Notify;
 
@@ -43,6 +43,8 @@ pub struct DeployedFunction {
     pub(crate) limits: Limits,
     /// Whether its runtime reads requests and writes responses whole.
     buffers_bodies: bool,
+    /// Whether its engine tells when it begins to run, because it may have to be started first.
+    pub(crate) tells_begin: bool,
     pub(crate) admission: Admission,
 }
 
@@ -119,6 +121,7 @@ impl Deployment {
                 program,
                 env,
                 buffers_bodies: !function.runtime.is_component(),
+                tells_begin: function.runtime == Runtime::Container,
                 limits: Limits {
                     memory_bytes: function.limits.memory.bytes(),
                     timeout: function.limits.timeout,

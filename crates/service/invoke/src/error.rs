@@ -114,6 +114,8 @@ pub mod code {
     pub const START_TIMED_OUT: &str = "function_start_timed_out";
     /// The function wrote more than it may.
     pub const OUTPUT_TOO_LARGE: &str = "function_output_too_large";
+    /// The function's response has more, or larger, headers than it may.
+    pub const HEAD_TOO_LARGE: &str = "function_head_too_large";
     /// The instruction budget is used up.
     pub const OUT_OF_INSTRUCTIONS: &str = "out_of_instructions";
     /// The wall-clock time is over.
@@ -188,6 +190,7 @@ pub(crate) fn classify(failure: &Failure) -> (Kind, &'static str) {
         Failure::NoResult(_) => (Kind::FunctionFailed, code::NO_RESULT),
         Failure::Protocol(_) => (Kind::FunctionFailed, code::PROTOCOL),
         Failure::InvalidResponse(_) => (Kind::FunctionFailed, code::INVALID_RESPONSE),
+        Failure::OutputTooLarge { what: "response head", .. } => (Kind::FunctionFailed, code::HEAD_TOO_LARGE),
         Failure::OutputTooLarge { .. } => (Kind::FunctionFailed, code::OUTPUT_TOO_LARGE),
         Failure::InstructionsExhausted { .. } => (Kind::Timeout, code::OUT_OF_INSTRUCTIONS),
         Failure::TimedOut { .. } => (Kind::Timeout, code::TIMED_OUT),
@@ -222,6 +225,7 @@ mod tests {
             (Failure::Protocol(secret()), 502, "function_broke_protocol"),
             (Failure::InvalidResponse(secret()), 502, "function_response_invalid"),
             (Failure::OutputTooLarge { what: "response", limit_bytes: 1 }, 502, "function_output_too_large"),
+            (Failure::OutputTooLarge { what: "response head", limit_bytes: 1 }, 502, "function_head_too_large"),
             (Failure::InstructionsExhausted { limit: 1 }, 504, "out_of_instructions"),
             (Failure::TimedOut { timeout }, 504, "timed_out"),
             (Failure::RequestTooLarge { limit_bytes: 1 }, 413, "request_too_large"),

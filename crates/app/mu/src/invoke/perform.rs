@@ -43,6 +43,7 @@ fn parse(question: Question) -> Result<(StackId, HandlerRef, Request), String> {
     }
     let request = Request {
         form: Form::Http,
+        begun: None,
         method: method.parse().map_err(|_| format!("`{method}` is not a method"))?,
         path: "/".to_owned(),
         path_params,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mu_container::{ContainerLimits, ContainerSpec, Dial, Network, Runner};
-use mu_env::Env;
+use mu_env::{Env, Tasks};
 use mu_image::{Image, ImageArchive, ImageStore};
 use mu_stack::{ByteSize, ContainerArtifact, TmpLimits};
 
@@ -51,6 +51,7 @@ pub struct ContainerParts {
 
 /// Runs functions that are images of containers.
 pub struct ContainerEngine {
+    env: Env,
     shared: Arc<Shared>,
     images: ImageStore,
     runner: Arc<dyn Runner>,
@@ -59,7 +60,8 @@ pub struct ContainerEngine {
 
 /// What all functions share.
 pub(super) struct Shared {
-    env: Env,
+    /// Everything that goes on in the background: starts, removals, and who looks after idle containers.
+    tasks: Tasks,
     config: ContainerConfig,
     machine: Machine,
     reserve: Arc<Reserve>,
@@ -88,13 +90,13 @@ impl ContainerEngine {
         let ContainerParts { env, config, images, runner, dial } = parts;
         let all = Room { memory_bytes: config.memory_bytes, milli_cpus: config.milli_cpus };
         let shared = Shared {
-            env,
+            tasks: Tasks::new(),
             config,
             machine: Machine::new(),
             reserve: Arc::new(Reserve::new(all)),
             pools: Mutex::default(),
         };
-        Self { shared: Arc::new(shared), images, runner, dial }
+        Self { env, shared: Arc::new(shared), images, runner, dial }
     }
 
     async fn image(&self, artifact: &Artifact) -> Result<Image, LoadError> {
@@ -103,7 +105,7 @@ impl ContainerEngine {
         let bytes = bytes.map_err(std::io::Error::other).and_then(|read| read).map_err(LoadError::Read)?;
         let kind = ContainerArtifact::of(&bytes).map_err(|error| LoadError::NotAnImage { reason: error.to_string() })?;
         let image = match kind {
-            ContainerArtifact::Image(name) => self.images.pull(&name).await,
+            ContainerArtifact::Image(name) => self.images.pull(&name.as_str().parse()?).await,
             ContainerArtifact::Archive => self.images.load_archive(ImageArchive::Bytes(bytes)).await,
         };
         let image = image?;
@@ -132,6 +134,16 @@ impl ContainerEngine {
     }
 }
 
+impl ContainerEngine {
+    /// Removes all containers, and returns when they are gone. Calls under way fail; there are none to come.
+    pub async fn close(&self) {
+        for pool in self.shared.pools().iter().filter_map(Weak::upgrade) {
+            pool.close();
+        }
+        self.shared.tasks.stop().await;
+    }
+}
+
 #[async_trait]
 impl Engine for ContainerEngine {
     async fn load(&self, params: LoadParams) -> Result<Arc<dyn Program>, LoadError> {
@@ -152,7 +164,7 @@ impl Engine for ContainerEngine {
             idle_timeout: params.owner.container.idle_timeout,
             ready_min: params.owner.container.min_instances as usize,
         });
-        Ok(Arc::new(ContainerProgram::new(self.shared.env.clone(), pool, params.memory_limit_bytes)))
+        Ok(Arc::new(ContainerProgram::new(self.env.clone(), pool, params.memory_limit_bytes)))
     }
 }
 
@@ -176,8 +188,8 @@ fn environment(params: &LoadParams, tmp: TmpLimits) -> Vec<(String, String)> {
 }
 
 impl Shared {
-    pub(super) fn env(&self) -> &Env {
-        &self.env
+    pub(super) fn tasks(&self) -> &Tasks {
+        &self.tasks
     }
 
     pub(super) fn config(&self) -> &ContainerConfig {

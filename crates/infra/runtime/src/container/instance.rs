@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mu_container::{Container, ContainerSpec, Exit, Runner};
-use mu_env::Env;
+use mu_env::Tasks;
 use mu_telemetry::LogSource;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
@@ -44,7 +44,7 @@ pub(super) struct StartFailure {
 struct Held {
     container: Option<Arc<Box<dyn Container>>>,
     output: Arc<OutputLog>,
-    env: Env,
+    tasks: Tasks,
     /// Given back when the container is gone.
     reservation: Option<Reservation>,
     /// Tasks that look at it.
@@ -54,14 +54,14 @@ struct Held {
 impl Instance {
     /// Starts a container and waits until its function listens.
     pub(super) async fn start(
-        env: &Env,
+        tasks: &Tasks,
         runner: &dyn Runner,
         spec: ContainerSpec,
         reservation: Reservation,
         patience: Duration,
     ) -> Result<Self, StartFailure> {
         let started = runner.start(spec).await.map_err(|error| Failure::NotStarted(error.to_string()))?;
-        let held = Held::new(env, started, reservation)?;
+        let held = Held::new(tasks, started, reservation)?;
         match held.listening(patience).await {
             Ok(connection) => Ok(Self { held, connection, charged: Duration::ZERO, is_frozen: false }),
             Err(failure) => Err(StartFailure { failure, output: held.output.early() }),
@@ -133,13 +133,13 @@ impl Instance {
 }
 
 impl Held {
-    fn new(env: &Env, mut container: Box<dyn Container>, reservation: Reservation) -> Result<Self, StartFailure> {
+    fn new(tasks: &Tasks, mut container: Box<dyn Container>, reservation: Reservation) -> Result<Self, StartFailure> {
         let output = container.take_output();
         let output = output.ok_or_else(|| Failure::Internal("a container without output".to_owned()))?;
         let output = Arc::new(OutputLog::new(output));
         let (container, reservation) = (Some(Arc::new(container)), Some(reservation));
         let mut held =
-            Self { container, output: Arc::clone(&output), env: env.clone(), reservation, watchers: Vec::new() };
+            Self { container, output: Arc::clone(&output), tasks: tasks.clone(), reservation, watchers: Vec::new() };
         held.watch(async move { output.pump().await });
         Ok(held)
     }
@@ -169,7 +169,7 @@ impl Drop for Held {
     fn drop(&mut self) {
         let (Some(container), reservation) = (self.container.take(), self.reservation.take()) else { return };
         let watchers = std::mem::take(&mut self.watchers);
-        self.env.tasks().spawn(async move {
+        self.tasks.spawn(async move {
             for watcher in watchers {
                 watcher.abort();
                 let _ = watcher.await;

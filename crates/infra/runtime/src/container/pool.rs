@@ -125,7 +125,7 @@ impl Pool {
             closed: CancellationToken::new(),
         });
         pool.shared.add(&pool);
-        pool.shared.env().tasks().spawn(Arc::clone(&pool).keep());
+        pool.shared.tasks().spawn(Arc::clone(&pool).keep());
         OpenPool(pool)
     }
 
@@ -181,6 +181,11 @@ impl Pool {
         drop(evicted);
     }
 
+    /// Removes what is idle, starts nothing any more, and keeps nothing that is given back.
+    pub(super) fn close(&self) {
+        self.closed.cancel();
+    }
+
     /// Starts as many containers as are worth it and have room.
     fn consider(self: &Arc<Self>) {
         loop {
@@ -196,7 +201,7 @@ impl Pool {
             state.starting += 1;
             state.waited.forget(Instant::now());
             drop(state);
-            self.shared.env().tasks().spawn(Arc::clone(self).start(reservation));
+            self.shared.tasks().spawn(Arc::clone(self).start(reservation));
         }
         self.wake_keeper();
     }
@@ -219,8 +224,8 @@ impl Pool {
 
     async fn start(self: Arc<Self>, reservation: Reservation) {
         let begun = Instant::now();
-        let (env, config) = (self.shared.env(), self.shared.config());
-        let start = Instance::start(env, &*self.runner, self.spec.clone(), reservation, config.start_timeout);
+        let (tasks, config) = (self.shared.tasks(), self.shared.config());
+        let start = Instance::start(tasks, &*self.runner, self.spec.clone(), reservation, config.start_timeout);
         let Some(started) = self.closed.run_until_cancelled(start).await else { return };
         let mut state = self.state();
         state.starting -= 1;
@@ -499,7 +504,7 @@ impl OpenPool {
 
 impl Drop for OpenPool {
     fn drop(&mut self) {
-        self.0.closed.cancel();
+        self.0.close();
     }
 }
 

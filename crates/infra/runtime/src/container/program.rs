@@ -38,7 +38,7 @@ impl ContainerProgram {
         let none_used = |failure| Outcome { result: Err(failure), usage: ExecutionUsage::default() };
         let late = Failure::TimedOut { timeout: limits.timeout };
         // Whoever sends slowly keeps no container waiting.
-        let (request, body) = match timeout_at(deadline, whole(request, &limits)).await {
+        let (mut request, body) = match timeout_at(deadline, whole(request, &limits)).await {
             Err(_) => return none_used(late),
             Ok(Err(failure)) => return none_used(failure),
             Ok(Ok(read)) => read,
@@ -49,6 +49,9 @@ impl ContainerProgram {
             Ok(Ok(lease)) => lease,
         };
         let mut running = Running::begin(lease, services, self.memory_limit_bytes, &log);
+        if let Some(begun) = request.begun.take() {
+            let _ = begun.send(());
+        }
         let result = self.answer(&mut running, &handler, request, body, &limits, deadline, &log).await;
         Outcome { result, usage: running.end() }
     }

@@ -74,6 +74,7 @@ impl Bench {
             handler: "handle".into(),
             request: Request {
                 form: Form::Http,
+                begun: None,
                 method: http::Method::GET,
                 path: "/".to_owned(),
                 path_params: Vec::new(),

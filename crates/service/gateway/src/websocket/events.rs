@@ -164,6 +164,7 @@ impl Events {
             let query = self.query.as_deref().and_then(|query| parse_query(query).ok());
             let request = Request {
                 form: Form::Http,
+                begun: None,
                 method: Method::POST,
                 path: self.socket.path().to_owned(),
                 path_params: params,

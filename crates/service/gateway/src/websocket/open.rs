@@ -89,6 +89,7 @@ async fn try_open(
     };
     let request = Request {
         form: Form::Http,
+        begun: None,
         method: Method::GET,
         path: path.to_owned(),
         path_params: params.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),

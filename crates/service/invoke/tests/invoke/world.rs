@@ -181,6 +181,7 @@ pub(crate) fn params(id: u8, version: u64, manifest: &str, code: &'static str) -
 pub(crate) fn request() -> Request {
     Request {
         form: Form::Http,
+        begun: None,
         method: http::Method::POST,
         path: "/pay/7".to_owned(),
         path_params: vec![("amount".to_owned(), "7".to_owned())],

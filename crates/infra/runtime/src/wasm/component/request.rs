@@ -57,6 +57,7 @@ mod tests {
             "greet",
             Request {
                 form: Form::Http,
+                begun: None,
                 method: http::Method::GET,
                 path: "/hello/%C3%A9".to_owned(),
                 path_params: vec![("name".to_owned(), "\u{e9} \n".to_owned())],
