@@ -18,7 +18,7 @@ mod wasm;
 pub use artifact::{Artifact, ArtifactSource, ContentHash};
 pub use call::{Call, ExecutionUsage, Limits, Outcome, Ran, Rest, RestOutcome};
 pub use container::{ContainerConfig, ContainerEngine, ContainerParts, INSTRUCTIONS_PER_CPU_MICROSECOND};
-pub use egress::{EgressPolicy, FetchError, HttpClient, NODE_HOST};
+pub use egress::{EgressDial, EgressPolicy, FetchError, HttpClient, NODE_HOST};
 pub use engine::{Engine, LoadParams, Owner, Program, Services};
 pub use engines::Engines;
 pub use error::{Failure, LoadError};
