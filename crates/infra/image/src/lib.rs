@@ -14,6 +14,7 @@ mod manifest;
 mod push;
 mod reference;
 mod registries;
+mod registry;
 mod store;
 #[cfg(test)]
 mod testing;
