@@ -334,7 +334,7 @@ impl Region for StandIn {
             let _ = begun.send(());
         }
         let said = format!("{form:?} {} {} {} of {}", request.method(), request.uri(), made.image, app.name);
-        Ok(echo(id, serde_json::Value::String(said).to_string()))
+        Ok(echo(id, Value::String(said).to_string()))
     }
 
     fn counts(&self, _: &StackId) -> BTreeMap<VersionNumber, Counts> {
