@@ -240,6 +240,15 @@ impl Cgroups {
     }
 }
 
+impl Drop for Cgroups {
+    fn drop(&mut self) {
+        for hierarchy in self.hierarchies() {
+            // It stays as long as there are containers in it.
+            let _ = fs::remove_dir(hierarchy.join(&self.parent));
+        }
+    }
+}
+
 fn number(text: &str) -> Option<u64> {
     text.trim().parse().ok()
 }

@@ -116,7 +116,9 @@ fn output_pipe() -> io::Result<(LogPipe, OwnedFd)> {
 fn adopt(pid_file: &Path) -> io::Result<AsyncFd<OwnedFd>> {
     let pid = fs::read_to_string(pid_file)?.trim().parse().ok().and_then(Pid::from_raw);
     let pid = pid.ok_or(io::ErrorKind::InvalidData)?;
-    AsyncFd::new(pidfd_open(pid, PidfdFlags::empty())?)
+    let process = pidfd_open(pid, PidfdFlags::empty())?;
+    #[expect(deprecated, reason = "an `OwnedFd` is what it must be; what replaces this is unsafe")]
+    AsyncFd::new(process)
 }
 
 /// What the runtime said, to its standard error or to its log.
