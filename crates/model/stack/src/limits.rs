@@ -61,6 +61,17 @@ pub const CONCURRENCY_MAX: u32 = 1_000;
 pub const IDLE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 /// Longest time that a function may ask a container without calls to be kept.
 pub const IDLE_TIMEOUT_MAX: Duration = Duration::from_secs(3600);
+/// Most bytes of all names and values of the `config` of a func file or an app file together.
+pub const CONFIG_BYTES_MAX: usize = 4096;
+/// Most triggers of one function.
+pub const TRIGGERS_MAX: usize = 100;
+/// Longest key of an annotation, in bytes.
+pub const ANNOTATION_KEY_BYTES_MAX: usize = 128;
+/// Longest value of an annotation, in bytes of JSON.
+pub const ANNOTATION_VALUE_BYTES_MAX: usize = 512;
+/// Most annotations of a function or of an app.
+pub const ANNOTATIONS_MAX: usize = 100;
+
 /// Longest artifact that names an image, in bytes; what is longer is an image itself.
 pub const IMAGE_ARTIFACT_BYTES_MAX: usize = 4096;
 

@@ -87,6 +87,11 @@ impl Manifest {
         problems.result(file, manifest)
     }
 
+    /// A manifest that is not written as one. Nothing about the services is checked here.
+    pub(crate) fn of_services(name: StackName, version: String, services: Vec<Service<FunctionManifest>>) -> Self {
+        Self { name, version, dev_id: None, services }
+    }
+
     /// The stack as this machine runs it: each function's `env`, then `env_dev` over it, then `overrides` over both.
     ///
     /// # Errors

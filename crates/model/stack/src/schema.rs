@@ -67,9 +67,11 @@ fn service(kind: &str, keys: &[Key]) -> Value {
     Value::Object(service)
 }
 
-fn object(keys: &[Key]) -> Map<String, Value> {
-    let properties: Map<String, Value> = keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
-    let required: Vec<&str> = keys.iter().filter(|key| key.required).map(|key| key.name).collect();
+/// A map with these keys and no others.
+pub(crate) fn object<'k>(keys: impl IntoIterator<Item = &'k Key> + Clone) -> Map<String, Value> {
+    let all = keys.clone().into_iter();
+    let properties: Map<String, Value> = all.map(|key| (key.name.to_owned(), property(key))).collect();
+    let required: Vec<&str> = keys.into_iter().filter(|key| key.required).map(|key| key.name).collect();
     [
         ("type".to_owned(), json!("object")),
         ("properties".to_owned(), Value::Object(properties)),

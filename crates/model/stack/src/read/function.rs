@@ -177,7 +177,7 @@ pub(crate) fn instances_mistake(instances: Instances, runtime: Runtime) -> Optio
 }
 
 /// Variables; numbers and booleans count as the text they are written as.
-fn variables(fields: &Fields<'_>, key: &str, problems: &mut Problems) -> Env {
+pub(crate) fn variables(fields: &Fields<'_>, key: &str, problems: &mut Problems) -> Env {
     let mut env = Env::new();
     for variable in fields.map(key, problems) {
         let name = shown(&variable.key);
