@@ -70,6 +70,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let project = Project::find(&arguments.dir)?;
+    project.tell_notes()?;
     let version = Version::build(&project, &project.load()?, Tell::Built)?;
     let runtime = local_node::runtime()?;
     let result = runtime.block_on(serve(arguments, project, version));
