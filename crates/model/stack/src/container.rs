@@ -51,8 +51,6 @@ impl ContainerSettings {
         let idle = outside("`idle_timeout`", &millis(self.idle_timeout), &least, &most);
         let kept = outside("`min_instances`", &self.min_instances, &0, &limits.concurrency)
             .map(|mistake| format!("{mistake} (`max_concurrency`)"));
-        let counted = runtime == Runtime::Container && limits.instructions != FunctionLimits::default().instructions;
-        let counted = counted.then(|| "a container has no `max_instructions`".to_owned());
         let reused = runtime == Runtime::Container && instances != Instances::default();
         let reused = reused.then(|| "a container has no `instances`".to_owned());
         let strange = runtime != Runtime::Container && *self != Self::default();
@@ -60,7 +58,6 @@ impl ContainerSettings {
         [
             ("idle_timeout", idle),
             ("min_instances", kept),
-            ("max_instructions", counted),
             ("instances", reused),
             ("runtime", strange),
         ]

@@ -150,6 +150,12 @@ pub struct NotUploaded {
 }
 
 impl Stack {
+    /// A stack of one function, without routes: whoever calls it names it.
+    #[must_use]
+    pub fn of_function(name: StackName, function: Function) -> Self {
+        Self { name, version: String::new(), services: vec![Service::Function(function)] }
+    }
+
     /// The same stack with the code of every function taken from where `binary` says it was uploaded to.
     pub fn with_binaries(mut self, mut binary: impl FnMut(&Function) -> BinaryId) -> Self {
         for service in &mut self.services {

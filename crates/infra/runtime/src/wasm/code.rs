@@ -107,7 +107,8 @@ impl Compiler {
         let engine = self.engine(runtime)?;
         self.threads.install(|| match runtime {
             Runtime::Wasi1 => compile::compile(engine, wasm),
-            Runtime::WasiHttp | Runtime::WasiHttp3 | Runtime::Container => components::compile(engine, wasm),
+            Runtime::WasiHttp | Runtime::WasiHttp3 => components::compile(engine, wasm),
+            Runtime::Container => Err(super::not_wasm()),
         })
     }
 
@@ -124,7 +125,7 @@ impl Compiler {
                 let module = unsafe { Module::deserialize(&self.engine, native) }.map_err(unusable)?;
                 Ok(Code::Module(CompiledModule::link(&self.modules, &module)?))
             }
-            Runtime::WasiHttp | Runtime::WasiHttp3 | Runtime::Container => {
+            Runtime::WasiHttp | Runtime::WasiHttp3 => {
                 let (engine, linker) = match runtime {
                     Runtime::WasiHttp3 => self.latest().map(|latest| (&latest.engine, &latest.components))?,
                     _ => (&self.engine, &self.components),
@@ -133,6 +134,7 @@ impl Compiler {
                 let component = unsafe { component::Component::deserialize(engine, native) }.map_err(unusable)?;
                 Ok(Code::Component(CompiledComponent::link(linker, &component, runtime)?))
             }
+            Runtime::Container => Err(super::not_wasm()),
         }
     }
 
@@ -140,9 +142,7 @@ impl Compiler {
         match runtime {
             Runtime::Wasi1 | Runtime::WasiHttp => Ok(&self.engine),
             Runtime::WasiHttp3 => Ok(&self.latest()?.engine),
-            Runtime::Container => {
-                Err(LoadError::NotWasm { reason: "a container, which is not run by this engine".to_owned() })
-            }
+            Runtime::Container => Err(super::not_wasm()),
         }
     }
 

@@ -14,9 +14,8 @@ use super::{Fields, WholeNumber, function};
 const ONLY_CONTAINERS: [&str; 4] = ["image", "idle_timeout", "min_instances", "network"];
 
 /// Keys that containers don't have, and what they have instead.
-const NOT_CONTAINERS: [(&str, &str); 3] = [
+const NOT_CONTAINERS: [(&str, &str); 2] = [
     ("lang", "leave it out: an image is built from `func.yaml` or `Dockerfile` in `source`"),
-    ("max_instructions", "leave it out: `timeout` and `memory_limit` limit a container"),
     ("instances", "leave it out: a container serves calls one after the other, until `idle_timeout`"),
 ];
 
@@ -52,9 +51,8 @@ pub(crate) fn settings(
         min_instances: min_instances.map_or(usual.min_instances, |(count, _)| count.0),
         network: Network::ALL.into_iter().find(|network| Some(network.as_str()) == word).unwrap_or_default(),
     };
-    // The keys that are not for containers have been told about: what they say does not count.
-    let limits = FunctionLimits { instructions: FunctionLimits::default().instructions, ..*limits };
-    for (key, mistake) in settings.mistakes(runtime, &limits, Instances::default()) {
+    // A key that is not for containers has been told about: what it says does not count.
+    for (key, mistake) in settings.mistakes(runtime, limits, Instances::default()) {
         problems.add(fields.entry(key).map(|entry| entry.node.position), mistake);
     }
     settings

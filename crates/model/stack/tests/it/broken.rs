@@ -349,7 +349,7 @@ name: a
 version: 1
 services:
   - {type: Function, name: a, lang: go, idle_timeout: 1m, min_instances: 1, network: egress, image: me/a:1}
-  - {type: Function, name: b, runtime: container, lang: go, instances: reuse, max_instructions: 1k}
+  - {type: Function, name: b, runtime: container, lang: go, instances: reuse}
   - {type: Function, name: c, runtime: container, idle_timeout: 3601s, min_instances: 3, max_concurrency: 2}
   - {type: Function, name: d, runtime: container, idle_timeout: 30, min_instances: -1, network: host}
   - {type: Function, name: e, runtime: container, image: Me/E, build: make}

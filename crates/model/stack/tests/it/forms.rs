@@ -230,11 +230,7 @@ fn protobuf_is_validated_as_yaml_is() {
             b"\x0a\x01a\x12\x011\x1a\x0c\x12\x0a\x0a\x01f\x12\x01b\x18\x09\x28\x01",
             "in function `f`: `memory_limit` is 1B, less than the least, 64KiB",
         ),
-        // container f with 5 instructions; with reused instances; with 129 that are kept
-        (
-            b"\x0a\x01a\x12\x011\x1a\x0d\x12\x0b\x0a\x01f\x12\x01b\x18\x03\xa8\x06\x05",
-            "in function `f`: a container has no `max_instructions`",
-        ),
+        // container f with reused instances; with 129 that are kept
         (
             b"\x0a\x01a\x12\x011\x1a\x0d\x12\x0b\x0a\x01f\x12\x01b\x18\x03\xb8\x06\x01",
             "in function `f`: a container has no `instances`",
