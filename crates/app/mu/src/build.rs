@@ -44,7 +44,7 @@ use crate::terminal::{self, BOLD, DIM, Progress};
 pub(crate) struct Arguments {
     /// The functions to build [default: all]
     functions: Vec<FunctionName>,
-    /// The project: a directory with mu.yaml, or one below it
+    /// The project: a directory with mu.yaml, app.yaml or func.yaml, or one below it
     #[arg(long, short = 'C', value_name = "DIR", default_value = ".")]
     dir: PathBuf,
     /// Build also what is up to date

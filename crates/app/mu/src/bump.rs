@@ -54,7 +54,9 @@ pub(crate) fn bump(project: &Project, manifest: &Manifest, here: &Path, part: Pa
     let built = manifest.functions().filter(|function| *function.build() == Build::Container);
     let folders: Vec<_> = built.map(|function| (function.name(), source_dir(project.root(), function))).collect();
     let below = folders.iter().filter(|(_, folder)| folder.starts_with(here)).collect::<Vec<_>>();
-    let above = || folders.iter().filter(|(_, folder)| here.starts_with(folder)).max_by_key(|(_, folder)| folder.as_os_str().len());
+    let above = || {
+        folders.iter().filter(|(_, folder)| here.starts_with(folder)).max_by_key(|(_, folder)| folder.as_os_str().len())
+    };
     let chosen = if below.is_empty() { above().into_iter().collect() } else { below };
     let mut count = 0;
     for (name, folder) in chosen {
@@ -78,7 +80,9 @@ mod tests {
     fn what_is_here_is_bumped() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path().canonicalize().unwrap();
-        for (path, text) in [("app.yaml", "name: a\n"), ("b/func.yaml", "version: 0.0.1\n"), ("c/func.yaml", "name: c\n")] {
+        for (path, text) in
+            [("app.yaml", "name: a\n"), ("b/func.yaml", "version: 0.0.1\n"), ("c/func.yaml", "name: c\n")]
+        {
             file::create_parent(&root.join(path)).unwrap();
             fs::write(root.join(path), text).unwrap();
         }
@@ -86,9 +90,15 @@ mod tests {
         let manifest = project.load().unwrap();
         let text = |path: &str| fs::read_to_string(root.join(path)).unwrap();
         assert_eq!(bump(&project, &manifest, &root, Part::Patch).unwrap(), 2);
-        assert_eq!((text("b/func.yaml"), text("c/func.yaml")), ("version: 0.0.2\n".to_owned(), "name: c\nversion: 0.0.2\n".to_owned()));
+        assert_eq!(
+            (text("b/func.yaml"), text("c/func.yaml")),
+            ("version: 0.0.2\n".to_owned(), "name: c\nversion: 0.0.2\n".to_owned())
+        );
         assert_eq!(bump(&project, &manifest, &root.join("b"), Part::Minor).unwrap(), 1);
-        assert_eq!((text("b/func.yaml"), text("c/func.yaml")), ("version: 0.1.0\n".to_owned(), "name: c\nversion: 0.0.2\n".to_owned()));
+        assert_eq!(
+            (text("b/func.yaml"), text("c/func.yaml")),
+            ("version: 0.1.0\n".to_owned(), "name: c\nversion: 0.0.2\n".to_owned())
+        );
         fs::create_dir(root.join("c/src")).unwrap();
         assert_eq!(bump(&project, &manifest, &root.join("c/src"), Part::Major).unwrap(), 1);
         assert_eq!(text("c/func.yaml"), "name: c\nversion: 1.0.0\n");

@@ -45,7 +45,7 @@ const INTERRUPTED: i32 = 130;
 /// MU_SECRET_NAME. Routes with `auth` let every caller in, as `local`.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// The project: a directory with mu.yaml, or one below it
+    /// The project: a directory with mu.yaml, app.yaml or func.yaml, or one below it
     #[arg(default_value = ".")]
     dir: PathBuf,
     /// Where to listen; port 0 takes any free port

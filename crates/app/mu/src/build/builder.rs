@@ -89,7 +89,9 @@ impl Builder {
         };
         build.arg("--file").arg(order.dockerfile).args(["--tag", order.tag]).arg(order.context);
         let save = match self {
-            Self::Buildah => command(&["push", "--quiet", order.tag, &format!("oci-archive:{}", order.archive.display())]),
+            Self::Buildah => {
+                command(&["push", "--quiet", order.tag, &format!("oci-archive:{}", order.archive.display())])
+            }
             Self::Docker => with_output(command(&["save"]), order),
             Self::Podman => with_output(command(&["save", "--quiet", "--format", "oci-archive"]), order),
         };
