@@ -6,7 +6,7 @@ use crate::failure::AFTER_HELP;
 use crate::remote::{
     audit_log, deploy, domain, grant, login, logs, member, quota, secret, stack, token, usage, whoami,
 };
-use crate::{build, completions, config, context, doctor, init, invoke, run, serve};
+use crate::{build, bump, completions, config, context, doctor, init, invoke, push, run, schema, serve};
 
 /// A serverless cloud in one binary: run functions, tables, boxes and HTTP routes on your machine.
 #[derive(Parser, Debug)]
