@@ -15,7 +15,6 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 

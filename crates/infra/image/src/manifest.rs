@@ -77,7 +77,9 @@ impl Found {
         let document: Document =
             serde_json::from_slice(text).map_err(|error| format!("its manifest cannot be read: {error}"))?;
         match (document.schema_version, document.manifests, document.config, document.layers) {
-            (1, ..) => Err("its manifest is of version 1, which registries do not make any more: push it again".to_owned()),
+            (1, ..) => {
+                Err("its manifest is of version 1, which registries do not make any more: push it again".to_owned())
+            }
             (2, Some(manifests), None, None) => Ok(Self::Index(Index { manifests })),
             (2, None, Some(config), Some(layers)) => Ok(Self::Manifest(Manifest { config, layers })),
             // Two readers must not see two images.

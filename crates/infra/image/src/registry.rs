@@ -51,7 +51,8 @@ impl Registry {
         let scheme = if is_plain { "http" } else { "https" };
         let host = if image.registry() == DOCKER_HUB { DOCKER_HUB_REGISTRY } else { image.registry() };
         let base = Url::parse(&format!("{scheme}://{host}/v2/{}/", image.repository()));
-        let base = base.map_err(|error| ImageError::Reference { text: image.to_string(), reason: error.to_string() })?;
+        let base =
+            base.map_err(|error| ImageError::Reference { text: image.to_string(), reason: error.to_string() })?;
         let client = registries.clients().client(is_plain).await?;
         let credentials = registries.credentials(image.registry());
         Ok(Self { image: image.clone(), client, base, credentials, authorization: Mutex::default() })
@@ -77,9 +78,8 @@ impl Registry {
 
     /// Other content that is small: a configuration.
     pub(crate) async fn small_blob(&self, blob: &Descriptor, bytes_max: u64) -> Result<Vec<u8>, ImageError> {
-        let content = self.retrying(async || {
-            download::in_memory(self, "its configuration", self.blob(blob).await?, bytes_max).await
-        });
+        let content = self
+            .retrying(async || download::in_memory(self, "its configuration", self.blob(blob).await?, bytes_max).await);
         let content = content.await?;
         if Digest::of(&content) == blob.digest { Ok(content) } else { Err(self.wrong_content(&blob.digest)) }
     }

@@ -74,7 +74,8 @@ impl Launcher {
         if !called.is_success {
             return Err(self.failed(complaint(&stderr, &bundle)));
         }
-        let process = adopt(&pid_file(&bundle)).map_err(io_error(|| format!("finding the process of container {id}")))?;
+        let process =
+            adopt(&pid_file(&bundle)).map_err(io_error(|| format!("finding the process of container {id}")))?;
         let running = Running {
             remains: remains.clone(),
             socket_dir,

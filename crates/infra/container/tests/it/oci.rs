@@ -144,7 +144,8 @@ async fn containers_are_isolated() {
             lines.sort();
             lines
         };
-        let has_lines = script == "ls /dev" && sorted(expected).iter().all(|line| output.lines().any(|had| had == line));
+        let has_lines =
+            script == "ls /dev" && sorted(expected).iter().all(|line| output.lines().any(|had| had == line));
         assert!(has_lines || output.contains(expected), "`{script}` printed {output:?}, not {expected:?}");
     }
     let (interfaces, _) = machine.run(&image, "cat /proc/net/dev").await;
@@ -318,8 +319,7 @@ fn children() -> Vec<String> {
     let tasks = fs::read_dir("/proc/self/task").unwrap();
     let children = tasks.filter_map(|task| fs::read_to_string(task.unwrap().path().join("children")).ok());
     let children = children.flat_map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
-    let is_zombie = |pid: &String| {
-        fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
-    };
+    let is_zombie =
+        |pid: &String| fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "));
     children.filter(is_zombie).collect()
 }

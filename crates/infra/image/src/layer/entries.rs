@@ -87,11 +87,8 @@ impl<R: Read> Entries<R> {
         extensions: Extensions,
     ) -> Result<Entry, LayerError> {
         let mut name = extensions.name.unwrap_or_else(|| header.path_bytes().into_owned());
-        let in_header = if kind == EntryType::GNUSparse {
-            Some(Sparse::in_header(header, &mut self.reader)?)
-        } else {
-            None
-        };
+        let in_header =
+            if kind == EntryType::GNUSparse { Some(Sparse::in_header(header, &mut self.reader)?) } else { None };
         let kind = match kind {
             // Before there was a type for directories, a slash told.
             EntryType::Regular if name.ends_with(b"/") => Kind::Directory,
@@ -126,12 +123,18 @@ impl<R: Read> Entries<R> {
             u32::try_from(id).map_err(|_| corrupt("an owner"))
         };
         Ok(Entry {
-            link: extensions.link.or_else(|| header.link_name_bytes().map(|link| link.into_owned())).unwrap_or_default(),
+            link: extensions
+                .link
+                .or_else(|| header.link_name_bytes().map(|link| link.into_owned()))
+                .unwrap_or_default(),
             mode: header.mode().map_err(|_| corrupt("a mode"))?,
             uid: id(extensions.uid, header.uid())?,
             gid: id(extensions.gid, header.gid())?,
             // A time that does not fit is no reason to refuse a file.
-            mtime: extensions.mtime.or_else(|| header.mtime().ok().and_then(|time| i64::try_from(time).ok())).unwrap_or(0),
+            mtime: extensions
+                .mtime
+                .or_else(|| header.mtime().ok().and_then(|time| i64::try_from(time).ok()))
+                .unwrap_or(0),
             name,
             kind,
             stored,

@@ -45,7 +45,10 @@ impl Sparse {
 
     /// The map in front of the content, as GNU tar writes it into POSIX archives (format 1.0), if the records say that
     /// there is one. Answers what of the stored size it took as well.
-    pub(super) fn in_content(records: &SparseRecords, content: &mut impl Read) -> Result<Option<(Self, u64)>, LayerError> {
+    pub(super) fn in_content(
+        records: &SparseRecords,
+        content: &mut impl Read,
+    ) -> Result<Option<(Self, u64)>, LayerError> {
         match (records.major, records.minor) {
             (Some(1), Some(0)) => {}
             (None, None) if !records.is_older => return Ok(None),

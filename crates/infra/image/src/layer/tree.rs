@@ -171,7 +171,9 @@ impl<'a> Tree<'a> {
         let (parent, _) = self.place(name)?;
         match kind_of(&parent, hidden).map_err(write(name))? {
             None => mknodat(&parent, hidden, FileType::CharacterDevice, Mode::empty(), makedev(0, 0)),
-            Some((FileType::Directory, _)) => open_directory(&parent, hidden).and_then(|directory| hide_below(&directory)),
+            Some((FileType::Directory, _)) => {
+                open_directory(&parent, hidden).and_then(|directory| hide_below(&directory))
+            }
             // A file hides what is below it as it is.
             Some(_) => Ok(()),
         }
@@ -224,7 +226,9 @@ impl<'a> Tree<'a> {
                             unlinkat(&parent, *part, AtFlags::empty()).map_err(write(name))?;
                             Found::Hiding
                         }
-                        Some(_) => return Err(name.hostile(format!("goes through `{}`, which is no directory", shown(part)))),
+                        Some(_) => {
+                            return Err(name.hostile(format!("goes through `{}`, which is no directory", shown(part))));
+                        }
                     };
                     self.budget.take_file()?;
                     self.make_directory(&parent, part, &found).map_err(write(name))?
