@@ -15,9 +15,7 @@ use mu_image::Image;
 use tokio::net::unix::pipe;
 use tokio::sync::watch;
 
-use crate::{
-    Container, ContainerId, ContainerOutput, ContainerSpec, Exit, Runner, RunnerError,
-};
+use crate::{Container, ContainerId, ContainerOutput, ContainerSpec, Exit, Runner, RunnerError};
 
 /// What a container does. It answers how the container ends; if it never answers, the container runs until it is removed.
 pub type Program = Arc<dyn Fn(MemoryProcess) -> Pin<Box<dyn Future<Output = Exit> + Send>> + Send + Sync>;
@@ -148,7 +146,11 @@ impl Runner for MemoryRunner {
         let exit_of_program = exit.clone();
         self.env.tasks().spawn(async move {
             let run = poll_fn(|context| {
-                if runner.has_to_wait(&thawed, context.waker()) { Poll::Pending } else { program.as_mut().poll(context) }
+                if runner.has_to_wait(&thawed, context.waker()) {
+                    Poll::Pending
+                } else {
+                    program.as_mut().poll(context)
+                }
             });
             let mut killed = exit_of_program.subscribe();
             let exit = tokio::select! {

@@ -64,13 +64,7 @@ pub(super) fn environment(image: &[(String, String)], ours: &[(String, String)])
 }
 
 /// The configuration of a container whose network is the namespace at `network`.
-pub(super) fn config(
-    plan: &Plan,
-    id: &ContainerId,
-    directory: &Directory,
-    cgroups: &Cgroups,
-    network: &Path,
-) -> Value {
+pub(super) fn config(plan: &Plan, id: &ContainerId, directory: &Directory, cgroups: &Cgroups, network: &Path) -> Value {
     json!({
         "ociVersion": "1.0.2",
         "hostname": HOST_NAME,
@@ -112,12 +106,8 @@ fn rlimit(name: &str, value: u64) -> Value {
 }
 
 fn mounts(limits: ContainerLimits, id: &ContainerId, directory: &Directory) -> Vec<Value> {
-    let mount = |kind: &str, destination: &str, options: &[&str]| {
-        json!({ "type": kind, "source": kind, "destination": destination, "options": options })
-    };
-    let bind = |source: &Path, destination: &str, options: &[&str]| {
-        json!({ "type": "bind", "source": source, "destination": destination, "options": options })
-    };
+    let mount = |kind: &str, destination: &str, options: &[&str]| json!({ "type": kind, "source": kind, "destination": destination, "options": options });
+    let bind = |source: &Path, destination: &str, options: &[&str]| json!({ "type": "bind", "source": source, "destination": destination, "options": options });
     let tmp_size = format!("size={}", limits.tmp_bytes);
     // The directory itself, and that of the socket, are not the function's.
     let tmp_files = format!("nr_inodes={}", limits.tmp_files.saturating_add(2));

@@ -193,7 +193,9 @@ impl Cgroups {
             pids: value(&self.pids, "pids.max", "pids.max"),
             cpu: cpu.and_then(|(version, text)| match version {
                 Version::One => Some((number(&text)?, value(&self.cpu, "cpu.cfs_period_us", "")?)),
-                Version::Two => text.split_once(' ').and_then(|(quota, period)| Some((number(quota)?, number(period)?))),
+                Version::Two => {
+                    text.split_once(' ').and_then(|(quota, period)| Some((number(quota)?, number(period)?)))
+                }
             }),
         }
     }

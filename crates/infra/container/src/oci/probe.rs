@@ -97,7 +97,10 @@ async fn look_at(launcher: &Launcher, container: &OciContainer, allow_unenforced
     let is = cgroups.enforced(id);
     for (limit, is_enforced) in [
         ("the memory limit", !cgroups.limits_memory() || is.memory_bytes == Some(LIMITS.memory_bytes)),
-        ("the memory limit", !cgroups.limits_swap() || is.memory_and_swap_bytes.is_none_or(|b| b == LIMITS.memory_bytes)),
+        (
+            "the memory limit",
+            !cgroups.limits_swap() || is.memory_and_swap_bytes.is_none_or(|b| b == LIMITS.memory_bytes),
+        ),
         ("the limit of processes", !cgroups.limits_pids() || is.pids == Some(LIMITS.pids)),
         ("the processor limit", !cgroups.limits_cpu() || is.cpu.is_some_and(|(quota, period)| quota * 2 == period)),
     ] {
