@@ -8,11 +8,16 @@ mod config;
 mod digest;
 mod error;
 mod image;
+mod layer;
 mod limits;
+mod manifest;
 mod push;
 mod reference;
 mod registries;
+mod registry;
 mod store;
+#[cfg(test)]
+mod testing;
 
 pub use config::ImageConfig;
 pub use digest::{Digest, InvalidDigest};

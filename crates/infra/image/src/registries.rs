@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::ImageError;
 use crate::reference::normal_registry;
+use crate::registry::Clients;
 
 /// Credentials of registries, and the registries that speak plain HTTP. Those on the loopback interface always do.
 ///
@@ -19,6 +20,7 @@ use crate::reference::normal_registry;
 pub struct Registries {
     credentials: HashMap<String, Arc<Credentials>>,
     insecure: Vec<String>,
+    clients: Arc<Clients>,
 }
 
 /// A user and a password or access token.
@@ -63,6 +65,10 @@ impl Registries {
 
     pub(crate) fn credentials(&self, registry: &str) -> Option<Arc<Credentials>> {
         self.credentials.get(registry).cloned()
+    }
+
+    pub(crate) fn clients(&self) -> &Clients {
+        &self.clients
     }
 
     /// Whether this host, with its port if it has one, is asked without TLS.
