@@ -15,7 +15,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::image::Images;
 
-pub const LIMITS: ContainerLimits = ContainerLimits {
+pub(crate) const LIMITS: ContainerLimits = ContainerLimits {
     memory_bytes: 64 << 20,
     tmp_bytes: 1 << 20,
     tmp_files: 20,
@@ -25,24 +25,24 @@ pub const LIMITS: ContainerLimits = ContainerLimits {
 };
 
 /// A shell that does what `DO` says.
-pub const SHELL: [&str; 3] = ["/bin/sh", "-c", r#"eval "$DO""#];
+pub(crate) const SHELL: [&str; 3] = ["/bin/sh", "-c", r#"eval "$DO""#];
 
 /// A runner with a directory of its own, if this machine has one.
-pub struct Machine {
-    pub runner: OciRunner,
-    pub dir: TempDir,
-    pub images: Images,
+pub(crate) struct Machine {
+    pub(crate) runner: OciRunner,
+    pub(crate) dir: TempDir,
+    pub(crate) images: Images,
 }
 
 impl Machine {
     /// `None`, said loudly, where there is no root or no runtime, unless `MU_TEST_CONTAINERS` demands the test.
-    pub async fn open() -> Option<Self> {
+    pub(crate) async fn open() -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let runner = open(dir.path()).await?;
         Some(Self { runner, dir, images: Images::new() })
     }
 
-    pub async fn image(&self) -> Image {
+    pub(crate) async fn image(&self) -> Image {
         self.images.image(&SHELL).await
     }
 
@@ -62,7 +62,7 @@ impl Machine {
     }
 
     /// Nothing is left of containers: no directory, no mount, no control group, no child.
-    pub fn assert_empty(&self) {
+    pub(crate) fn assert_empty(&self) {
         for name in ["containers", "state", "roots"] {
             let entries = fs::read_dir(self.dir.path().join(name)).unwrap();
             let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -76,7 +76,7 @@ impl Machine {
     }
 }
 
-pub async fn open(dir: &Path) -> Option<OciRunner> {
+pub(crate) async fn open(dir: &Path) -> Option<OciRunner> {
     let params = OciParams { dir: dir.to_owned(), runtime: None, allow_unenforced: false, env: Env::system() };
     match OciRunner::open(params).await {
         Ok(runner) => Some(runner),
@@ -88,7 +88,7 @@ pub async fn open(dir: &Path) -> Option<OciRunner> {
     }
 }
 
-pub fn spec(image: &Image, script: &str) -> ContainerSpec {
+pub(crate) fn spec(image: &Image, script: &str) -> ContainerSpec {
     ContainerSpec {
         image: image.clone(),
         env: vec![("DO".to_owned(), script.to_owned())],
@@ -304,7 +304,7 @@ async fn what_cannot_be_opened_is_said() {
     }
 }
 
-pub async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     for _ in 0..2_000 {
         if is_so() {
             return;
