@@ -58,6 +58,11 @@ pub(crate) fn make() -> Outcome<PathBuf> {
     Ok(folder)
 }
 
+/// Unpacks what the images of Python consist of, for whoever measures it without a container.
+pub(crate) fn unpack_python_hello(root: &Path) -> Outcome {
+    python::HELLO.iter().try_for_each(|name| layer::unpack(&layer::gzipped(&folder(), name), root))
+}
+
 /// Where they are, or will be.
 pub(crate) fn folder() -> PathBuf {
     let named = std::env::var_os(FOLDER_VARIABLE).filter(|value| !value.is_empty());

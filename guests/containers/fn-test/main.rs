@@ -36,6 +36,15 @@ fn main() {
             thread::sleep(Duration::from_millis(what.parse().unwrap_or(0)));
             serve(&listen(&socket, None));
         }
+        // It computes all the time, also between calls.
+        "busy" => {
+            thread::spawn(|| {
+                loop {
+                    std::hint::spin_loop();
+                }
+            });
+            serve(&listen(&socket, None));
+        }
         // The link leads to wherever is said.
         "link" => serve(&listen(&socket, Some(what))),
         // There is a file where the socket should be.

@@ -19,6 +19,8 @@ def handler(ctx, data: io.BytesIO = None):
     time.sleep(wanted.get("sleep", 0))
     if "fail" in wanted:
         raise ValueError(wanted["fail"])
+    if "late" in wanted:
+        raise TimeoutError(wanted["late"])
     answer = {
         "message": f"Hello {name}",
         "method": ctx.Method(),

@@ -43,7 +43,7 @@ pub(super) fn unpack(packages: &[&str], root: &Path, work: &Path) -> Outcome {
     for command in COMMANDS {
         std::os::unix::fs::symlink("busybox", root.join("usr/bin").join(command)).doing("linking a command")?;
     }
-    super::write(&root.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\nfn:x:1000:1000::/tmp:/bin/sh\n")?;
+    super::write(&root.join("etc/passwd"), "root:x:0:0::/:/bin/sh\nfn:x:1000:1000::/tmp:/bin/sh\n")?;
     super::write(&root.join("etc/group"), "root:x:0:\nfn:x:1000:\n")
 }
 

@@ -69,7 +69,7 @@ impl Layers {
     /// A folder with what these layers hold, for as long as layers are made.
     pub(super) fn unpack(&self, name: &str, layers: &[&Layer]) -> Outcome<PathBuf> {
         let root = self.empty(&format!("{name}-root"))?;
-        layers.iter().try_for_each(|layer| unpack(layer, &root))?;
+        layers.iter().try_for_each(|layer| unpack(&layer.file, &root))?;
         Ok(root)
     }
 
@@ -123,10 +123,15 @@ impl Layers {
 }
 
 /// Unpacks a layer that was made here: no other would be unpacked so carelessly.
-fn unpack(layer: &Layer, root: &Path) -> Outcome {
+pub(super) fn unpack(layer: &Path, root: &Path) -> Outcome {
     let mut tar = Command::new("tar");
-    tar.args(["--extract", "--same-permissions", "--keep-directory-symlink", "--file"]).arg(&layer.file);
+    tar.args(["--extract", "--same-permissions", "--keep-directory-symlink", "--file"]).arg(layer);
     process::run_as_talk(tar.arg("--directory").arg(root))
+}
+
+/// Where a compressed layer of a folder of images is.
+pub(super) fn gzipped(images: &Path, name: &str) -> PathBuf {
+    images.join("layers").join(format!("{name}.tar.gz"))
 }
 
 /// The hash of a file, as manifests write it.

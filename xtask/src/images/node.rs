@@ -63,7 +63,6 @@ fn tools(root: &Path, work: &Path) -> Outcome {
     process::run_as_talk(&mut install)?;
     let registry = process::capture(npm("config")?.args(["get", "registry"]))?;
     let configuration = format!("cache=/npm-cache\noffline=true\nregistry={registry}\nupdate-notifier=false\n");
-    write(&root.join("root/.npmrc"), &configuration)?;
     write(&root.join("usr/etc/npmrc"), &configuration)
 }
 

@@ -14,6 +14,9 @@ const PACKAGES: [&str; 2] = ["python3-minimal", "libpython3-stdlib"];
 const FDK: [&str; 4] = ["fdk==0.1.128", "httptools==0.9.0", "iso8601==0.1.12", "pbr==7.1.3"];
 const PIP: &str = "pip==26.3";
 
+/// The layers of the hello.
+pub(super) const HELLO: [&str; 3] = ["python", "python-fdk", "python-hello"];
+
 /// Nothing can be written in a container, so that all that may be imported is compiled here; by hashes that are not looked
 /// at, since the times of files do not get into a layer.
 const COMPILE: [&str; 4] = ["-m", "compileall", "-q", "--invalidation-mode=unchecked-hash"];
