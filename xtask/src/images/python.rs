@@ -37,9 +37,11 @@ pub(super) fn make(folder: &Path, layers: &Layers) -> Outcome {
         debian::unpack(&PACKAGES, root, &layers.empty("python-packages")?)?;
         compile(root, &format!("/usr/lib/{}", version(root)?))
     })?;
-    let tools_inputs = format!("{PIP} {FDK:?} {PIP_PROGRAM} {PIP_CONFIGURATION}");
+    // For the very Python below.
+    let below = &base.diff_id;
+    let tools_inputs = format!("{below} {PIP} {FDK:?} {PIP_PROGRAM} {PIP_CONFIGURATION}");
     let tools = layers.layer("python-tools", &tools_inputs, Compression::Gzip, |root| tools(root, layers, &base))?;
-    let fdk = layers.layer("python-fdk", &format!("{FDK:?} {COMPILE:?}"), Compression::Gzip, |root| {
+    let fdk = layers.layer("python-fdk", &format!("{below} {FDK:?} {COMPILE:?}"), Compression::Gzip, |root| {
         let whole = layers.unpack("python-fdk", &[&base, &tools])?;
         let install = ["install", "--quiet", "--no-compile", "--no-deps", "--target", "/python"];
         process::run_as_talk(inside(&whole, "pip3")?.args(install).args(FDK))?;
