@@ -1,10 +1,30 @@
 //! OCI images: from a registry or an archive to a root filesystem.
+//!
+//! An [`ImageStore`] is a directory of a node. It gets images, checks every byte of them against digests, unpacks their
+//! layers where nothing in them reaches out, mounts them, and clears away what is not needed any more. [`push`] and
+//! [`resolve`] are for those who make images.
 
-/// An image. (To be written.)
-#[derive(Clone, Debug)]
-pub struct Image;
+mod config;
+mod digest;
+mod error;
+mod image;
+mod layer;
+mod limits;
+mod manifest;
+mod push;
+mod reference;
+mod registries;
+mod registry;
+mod store;
+#[cfg(test)]
+mod testing;
 
-/// Why there is no image. (To be written.)
-#[derive(Debug, thiserror::Error)]
-#[error("no image")]
-pub struct ImageError;
+pub use config::ImageConfig;
+pub use digest::{Digest, InvalidDigest};
+pub use error::ImageError;
+pub use image::{ArchiveStream, Image, RootFs};
+pub use limits::ImageLimits;
+pub use push::{PushProgress, push, resolve};
+pub use reference::ImageRef;
+pub use registries::Registries;
+pub use store::{Collected, Form, ImageArchive, ImageStore, StoreParams};

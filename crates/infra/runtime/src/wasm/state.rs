@@ -10,7 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 use wasmtime::ModuleExport;
 
 use super::Shared;
-use super::lines::Lines;
+use crate::lines::Lines;
 use super::meter::{MemoryMeter, Metered};
 use super::protocol::{Conversation, Question};
 use super::slice::{SLICE_INSTRUCTIONS, Slice};

@@ -9,10 +9,9 @@ use async_trait::async_trait;
 use mu_abi::{DbReply, DbRequest, Header, Outgoing, Status, StorageReply, StorageRequest};
 use mu_env::Env;
 use mu_runtime::{
-    Artifact, Call, EgressPolicy, Engine, ExecutionUsage, HttpClient, Limits, LoadError, LoadParams, Outcome, Program,
-    Ran, Request, Services, WasmConfig, WasmEngine, empty_body,
+    Artifact, Call, EgressPolicy, Engine, ExecutionUsage, Form, HttpClient, Limits, LoadError, LoadParams, Outcome, Owner, Program, Ran, Request, Services, WasmConfig, WasmEngine, empty_body,
 };
-use mu_stack::{Instances, Runtime};
+use mu_stack::{ContainerSettings, Instances, Runtime, StackId};
 use mu_telemetry::{InvocationLog, LogRecord, LogSink};
 
 /// Limits that no well-behaved module of these tests reaches.
@@ -74,6 +73,8 @@ impl Bench {
         Call {
             handler: "handle".into(),
             request: Request {
+                form: Form::Http,
+                begun: None,
                 method: http::Method::GET,
                 path: "/".to_owned(),
                 path_params: Vec::new(),
@@ -94,7 +95,19 @@ impl Bench {
 /// How a function of these tests is loaded.
 pub(crate) fn params(wasm: impl Into<bytes::Bytes>, runtime: Runtime) -> LoadParams {
     let artifact = Artifact::from_bytes(wasm);
-    LoadParams { artifact, runtime, instances: Instances::Fresh, memory_limit_bytes: LIMITS.memory_bytes }
+    let (instances, memory_limit_bytes) = (Instances::Fresh, LIMITS.memory_bytes);
+    LoadParams { artifact, runtime, instances, memory_limit_bytes, owner: owner() }
+}
+
+/// For whom functions of these tests are loaded.
+pub(crate) fn owner() -> Owner {
+    Owner {
+        stack_id: StackId::new([1; 32]),
+        stack: "stack".into(),
+        function: "function".into(),
+        env: Arc::new([]),
+        container: ContainerSettings::default(),
+    }
 }
 
 /// The outcome of a run that is over.

@@ -15,13 +15,27 @@ const DIGEST_DIGITS_MAX: usize = 128;
 /// An image as registries name it: `[host[:port]/]path[:tag][@digest]`.
 ///
 /// Whether there is such an image is not known before somebody fetches it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ImageRef(String);
 
 /// A text cannot be the name of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Invalid Fn image")]
+#[error("an image is named `[host[:port]/]path[:tag][@digest]`, its path in lower case")]
 pub struct InvalidImage;
+
+impl ImageRef {
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it says by its hash which image it is, so that it always leads to the same.
+    #[must_use]
+    pub fn has_digest(&self) -> bool {
+        self.0.contains('@')
+    }
+}
 
 impl FromStr for ImageRef {
     type Err = InvalidImage;
