@@ -164,8 +164,7 @@ async fn processor_time_is_charged_once() {
     let world = World::serving(config(), |_| async { answer(200, "done") });
     let program = world.load(ContainerSettings::default()).await;
     world.run(&program).await.result.unwrap();
-    let ids = world.runner.containers();
-    let id = mu_container::ContainerId::of(&ids[0]);
+    let id = world.runner.containers().remove(0);
     for (total_ms, charged_ms) in [(3, 3), (3, 0), (10, 7)] {
         world.runner.set_cpu_time(&id, Duration::from_millis(total_ms));
         let usage = world.run(&program).await.usage;
@@ -204,8 +203,7 @@ async fn a_frozen_container_is_thawed_for_its_next_call() {
         assert_eq!(body(world.run(&program).await).await, "done");
         let ids = world.runner.containers();
         assert_eq!(ids.len(), 1);
-        let id = mu_container::ContainerId::of(&ids[0]);
-        until(|| world.runner.is_frozen(&id) == Some(true)).await;
+        until(|| world.runner.is_frozen(&ids[0]) == Some(true)).await;
     }
     let readings = world.engine.readings();
     assert_eq!((readings.frozen, readings.started), (1, 1));

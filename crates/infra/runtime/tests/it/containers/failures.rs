@@ -205,7 +205,7 @@ async fn a_budget_of_instructions_ends_a_call() {
             break;
         }
         for id in world.runner.containers() {
-            world.runner.set_cpu_time(&mu_container::ContainerId::of(&id), Duration::from_millis(used_ms));
+            world.runner.set_cpu_time(&id, Duration::from_millis(used_ms));
         }
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
