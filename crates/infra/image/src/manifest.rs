@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::Digest;
 
 pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
-pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-pub(crate) const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 /// What registries are asked for.
 pub(crate) const ACCEPTED: [&str; 4] = [OCI_INDEX, OCI_MANIFEST, DOCKER_INDEX, DOCKER_MANIFEST];
 
@@ -137,6 +137,16 @@ pub(crate) fn machine() -> (&'static str, &'static str) {
         other => other,
     };
     ("linux", architecture)
+}
+
+/// What a manifest calls itself; those of OCI need not.
+pub(crate) fn media_type(text: &[u8]) -> String {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Typed {
+        media_type: String,
+    }
+    serde_json::from_slice::<Typed>(text).map_or_else(|_| OCI_MANIFEST.to_owned(), |typed| typed.media_type)
 }
 
 /// Whether a layer of this type can be read. Whether it is compressed, and how, its content tells.

@@ -13,7 +13,7 @@ const SEGMENTS_MAX: usize = 1 << 16;
 
 /// Where the stored bytes of a file belong; between them are holes.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Sparse {
+pub(crate) struct Sparse {
     pub(super) real_size: u64,
     /// Offset and length, in ascending order and within the size.
     pub(super) segments: Vec<(u64, u64)>,

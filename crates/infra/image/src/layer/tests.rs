@@ -29,7 +29,7 @@ fn unpack_with(layer: &[u8], budget: &Budget) -> Unpacked {
     let into = outside.path().join("layer");
     fs::create_dir(&into).unwrap();
     let diff_id = Digest::of(layer);
-    let result = unpack(layer, &into, &diff_id, budget, &Stop::default());
+    let result = unpack(layer, &into, &diff_id, budget, &Stop::default()).map(drop);
     let around: Vec<_> = fs::read_dir(outside.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(around.len(), 2, "something was made outside: {around:?}");
     assert_eq!(fs::read_to_string(outside.path().join("secret")).unwrap(), "secret");
