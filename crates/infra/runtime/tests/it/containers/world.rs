@@ -16,7 +16,7 @@ use mu_env::Env;
 use mu_image::{Form, ImageLimits, ImageStore, Registries, StoreParams};
 use mu_runtime::{
     Artifact, Call, ContainerConfig, ContainerEngine, ContainerParts, EgressDial, EgressPolicy, Engine, Failure, Limits,
-    LoadParams, Outcome, Owner, Program, collect_body,
+    LoadParams, Outcome, Program, collect_body,
 };
 use mu_stack::{ContainerSettings, Instances, Runtime};
 use sha2::{Digest as _, Sha256};
