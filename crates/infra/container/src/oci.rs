@@ -4,6 +4,7 @@
 //! files of the container's control group, and take no program. Which runtime works on a machine is found out by starting
 //! a container with each and looking at what came of it ([`probe`]).
 
+mod adopted;
 mod bundle;
 mod cgroup;
 mod container;

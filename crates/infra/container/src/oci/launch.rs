@@ -4,7 +4,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::fchown;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use std::{fs, io};
 
 use mu_env::Env;
@@ -14,13 +13,14 @@ use tokio::net::unix::pipe;
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 
+use super::adopted;
 use super::bundle::{self, Plan, USER};
 use super::cgroup::Cgroups;
 use super::container::{OciContainer, Running};
 use super::directory::Directory;
 use super::io_error;
 use super::remains::Remains;
-use super::runtime::{Runtime, pid_file, reap_group};
+use super::runtime::{Runtime, pid_file};
 use crate::net::Namespace;
 use crate::{ContainerId, ContainerOutput, LogPipe, RunnerError, socket_dir};
 
@@ -70,12 +70,16 @@ impl Launcher {
         let (stderr, stderr_end) = output_pipe().map_err(making())?;
         let called = self.runtime.run(id, &self.directory, stdout_end, stderr_end).await;
         let called = called.map_err(|error| self.failed(error.to_string()))?;
-        self.reap(called.group);
-        if !called.is_success {
-            return Err(self.failed(complaint(&stderr, &bundle)));
+        let container = called.is_success.then(|| pid_of(&pid_file(&bundle))).transpose();
+        if let Some(runtime) = called.pid {
+            adopted::reap(&self.env, runtime, container.as_ref().ok().copied().flatten());
         }
-        let process =
-            adopt(&pid_file(&bundle)).map_err(io_error(|| format!("finding the process of container {id}")))?;
+        let finding = io_error(|| format!("finding the process of container {id}"));
+        let process = match container {
+            Ok(None) => return Err(self.failed(complaint(&stderr, &bundle))),
+            Ok(Some(pid)) => watch(pid).map_err(finding)?,
+            Err(error) => return Err(finding(error)),
+        };
         let running = Running {
             remains: remains.clone(),
             socket_dir,
@@ -90,19 +94,6 @@ impl Launcher {
     fn failed(&self, reason: String) -> RunnerError {
         RunnerError::Runtime { runtime: self.runtime.name().to_owned(), action: "start the container", reason }
     }
-
-    fn reap(&self, group: Option<Pid>) {
-        let Some(group) = group.filter(|group| reap_group(*group)) else { return };
-        self.env.tasks().spawn(async move {
-            // It has nothing more to do than to end.
-            for _ in 0..1_000 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-                if !reap_group(group) {
-                    break;
-                }
-            }
-        });
-    }
 }
 
 /// A pipe whose writing end the container's user may open again by its name in `/proc`, as programs do.
@@ -113,10 +104,13 @@ fn output_pipe() -> io::Result<(LogPipe, OwnedFd)> {
     Ok((receiver, end))
 }
 
-/// Its first process, as one that can be waited for.
-fn adopt(pid_file: &Path) -> io::Result<AsyncFd<OwnedFd>> {
+fn pid_of(pid_file: &Path) -> io::Result<Pid> {
     let pid = fs::read_to_string(pid_file)?.trim().parse().ok().and_then(Pid::from_raw);
-    let pid = pid.ok_or(io::ErrorKind::InvalidData)?;
+    pid.ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// A process as something that can be waited for.
+fn watch(pid: Pid) -> io::Result<AsyncFd<OwnedFd>> {
     let process = pidfd_open(pid, PidfdFlags::empty())?;
     #[expect(deprecated, reason = "an `OwnedFd` is what it must be; what replaces this is unsafe")]
     AsyncFd::new(process)

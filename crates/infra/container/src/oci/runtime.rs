@@ -7,7 +7,7 @@ use std::time::Duration;
 use std::{env, io, thread};
 
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use rustix::process::Pid;
 use rustix::thread::UnshareFlags;
 use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
@@ -35,8 +35,8 @@ pub(super) struct Runtime {
 /// The end of a call.
 pub(super) struct Called {
     pub(super) is_success: bool,
-    /// A process group in which it may have left a process, which is our child now.
-    pub(super) group: Option<Pid>,
+    /// What its process was.
+    pub(super) pid: Option<Pid>,
 }
 
 impl Runtime {
@@ -91,7 +91,7 @@ impl Runtime {
             .process_group(0)
             .kill_on_drop(true);
         let mut child = self.spawn(command).await?;
-        let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let status = match tokio::time::timeout(START_TIME_MAX, child.wait()).await {
             Ok(status) => status?,
             Err(_) => {
@@ -99,7 +99,7 @@ impl Runtime {
                 return Err(io::ErrorKind::TimedOut.into());
             }
         };
-        Ok(Called { is_success: status.success(), group })
+        Ok(Called { is_success: status.success(), pid })
     }
 
     async fn spawn(&self, mut command: Command) -> io::Result<Child> {
@@ -120,18 +120,6 @@ impl Runtime {
 /// Where the runtime writes the container's process id.
 pub(super) fn pid_file(bundle: &Path) -> PathBuf {
     bundle.join("pid")
-}
-
-/// Reaps what a call left in its process group: crun starts containers by a second process, which ends after the first.
-/// Answers whether one has yet to end.
-pub(super) fn reap_group(group: Pid) -> bool {
-    loop {
-        match waitid(WaitId::Pgid(Some(group)), WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
-            Ok(Some(_)) => {}
-            Ok(None) => return true,
-            Err(_) => return false,
-        }
-    }
 }
 
 /// Mounts an empty directory over `dir`, for this thread alone.

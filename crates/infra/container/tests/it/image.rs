@@ -16,13 +16,13 @@ const PROGRAMS: [&str; 13] =
     ["cat", "chmod", "dd", "head", "id", "ls", "mkdir", "mount", "sh", "sleep", "tail", "touch", "unshare"];
 
 /// A store of images with a shell and a few tools, and nothing else: no `/proc` to mount on, no `/etc/hosts`.
-pub struct Images {
+pub(crate) struct Images {
     dir: TempDir,
     store: ImageStore,
 }
 
 impl Images {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = ImageStore::open(StoreParams {
             dir: dir.path().join("store"),
@@ -35,7 +35,7 @@ impl Images {
     }
 
     /// An image that runs `command`.
-    pub async fn image(&self, command: &[&str]) -> Image {
+    pub(crate) async fn image(&self, command: &[&str]) -> Image {
         let dir = tempfile::tempdir_in(self.dir.path()).unwrap();
         let layer = dir.path().join("layer.tar");
         tar(&layer, &lay_programs(&dir.path().join("root")), &["."]);

@@ -69,27 +69,32 @@ impl Bench {
     }
 
     pub(crate) fn call(&self, limits: Limits) -> Call {
-        let sink = Arc::clone(&self.logs) as Arc<dyn LogSink>;
-        let id = self.env.new_invocation_id();
-        Call {
-            handler: "handle".into(),
-            request: Request {
-                form: Form::Http,
-                begun: None,
-                method: http::Method::GET,
-                path: "/".to_owned(),
-                path_params: Vec::new(),
-                query: Vec::new(),
-                raw_query: None,
-                headers: http::HeaderMap::new(),
-                body: empty_body(),
-            },
-            env: Arc::new([]),
-            limits,
-            deadline: self.env.clock().instant() + limits.timeout,
-            services: Arc::new(Silent::default()),
-            log: InvocationLog::new(self.env.clone(), sink, id, [1; 32], "stack".into(), "function".into(), 1_000),
-        }
+        call(&self.env, &self.logs, limits)
+    }
+}
+
+/// A call without a body, whose lines go to `logs`.
+pub(crate) fn call(env: &Env, logs: &Arc<Kept>, limits: Limits) -> Call {
+    let sink = Arc::clone(logs) as Arc<dyn LogSink>;
+    let id = env.new_invocation_id();
+    Call {
+        handler: "handle".into(),
+        request: Request {
+            form: Form::Http,
+            begun: None,
+            method: http::Method::GET,
+            path: "/".to_owned(),
+            path_params: Vec::new(),
+            query: Vec::new(),
+            raw_query: None,
+            headers: http::HeaderMap::new(),
+            body: empty_body(),
+        },
+        env: Arc::new([]),
+        limits,
+        deadline: env.clock().instant() + limits.timeout,
+        services: Arc::new(Silent::default()),
+        log: InvocationLog::new(env.clone(), sink, id, [1; 32], "stack".into(), "function".into(), 1_000),
     }
 }
 
