@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use mu_env::{Env, Shutdown};
 use mu_image::{Form, ImageStore, Registries, StoreParams};
 use mu_runtime::{ContainerEngine, ContainerParts, EgressDial, EgressPolicy, Engine, LoadError, LoadParams, Program};
+use mu_telemetry::ContainerReadings;
 use tokio::sync::OnceCell;
 
 mod runner;
@@ -68,6 +69,11 @@ impl Containers {
         if let Some(open) = self.open.get() {
             open.engine.close().await;
         }
+    }
+
+    /// What there is of them at the moment.
+    pub(crate) fn readings(&self) -> ContainerReadings {
+        self.open.get().map(|open| open.engine.readings()).unwrap_or_default()
     }
 
     async fn open(&self) -> Result<&Open, LoadError> {

@@ -179,8 +179,13 @@ impl Server {
         let gateway = tls::of_gateway(gateway, &settings.gateway)?;
         let listener = ApiListener::bind(&settings, env.clone())?;
         let addresses = (gateway.address(), gateway.tls_address(), listener.address());
-        let gauges =
-            Gauges { invoker: Arc::clone(&invoker), receipts, logs: Arc::clone(&logs), usage: Arc::clone(&usage) };
+        let gauges = Gauges {
+            invoker: Arc::clone(&invoker),
+            receipts,
+            logs: Arc::clone(&logs),
+            usage: Arc::clone(&usage),
+            containers: Arc::clone(&containers),
+        };
         let probe_kv = Arc::clone(&kv);
         let operations = Operations::bind(
             settings.metrics.address,

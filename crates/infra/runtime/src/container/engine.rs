@@ -1,6 +1,7 @@
 //! The engine of container functions.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use mu_container::{ContainerLimits, ContainerSpec, Dial, Network, Runner};
 use mu_env::{Env, Tasks};
 use mu_image::{Image, ImageArchive, ImageStore};
 use mu_stack::{ByteSize, ContainerArtifact, TmpLimits};
+use mu_telemetry::ContainerReadings;
 
 use super::machine::Machine;
 use super::pool::{Pool, PoolParams};
@@ -66,6 +68,15 @@ pub(super) struct Shared {
     machine: Machine,
     reserve: Arc<Reserve>,
     pools: Mutex<Vec<Weak<Pool>>>,
+    counts: Counts,
+}
+
+/// What has happened since the start.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) started: AtomicU64,
+    pub(super) failed_starts: AtomicU64,
+    pub(super) evicted: AtomicU64,
 }
 
 impl Default for ContainerConfig {
@@ -95,6 +106,7 @@ impl ContainerEngine {
             machine: Machine::new(),
             reserve: Arc::new(Reserve::new(all)),
             pools: Mutex::default(),
+            counts: Counts::default(),
         };
         Self { env, shared: Arc::new(shared), images, runner, dial }
     }
@@ -135,6 +147,24 @@ impl ContainerEngine {
 }
 
 impl ContainerEngine {
+    /// How many containers there are, and what they do.
+    #[must_use]
+    pub fn readings(&self) -> ContainerReadings {
+        let (shared, counts) = (&self.shared, &self.shared.counts);
+        let mut readings = ContainerReadings {
+            started: counts.started.load(Ordering::Relaxed),
+            failed_starts: counts.failed_starts.load(Ordering::Relaxed),
+            evicted: counts.evicted.load(Ordering::Relaxed),
+            reserved_bytes: shared.reserve.taken().memory_bytes,
+            reservable_bytes: shared.reserve.all().memory_bytes,
+            ..ContainerReadings::default()
+        };
+        for pool in shared.pools().iter().filter_map(Weak::upgrade) {
+            pool.add_to(&mut readings);
+        }
+        readings
+    }
+
     /// Removes all containers, and returns when they are gone. Calls under way fail; there are none to come.
     pub async fn close(&self) {
         for pool in self.shared.pools().iter().filter_map(Weak::upgrade) {
@@ -194,6 +224,10 @@ impl Shared {
 
     pub(super) fn config(&self) -> &ContainerConfig {
         &self.config
+    }
+
+    pub(super) fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     pub(super) fn machine(&self) -> &Machine {

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mu_container::{ContainerSpec, Runner};
-use mu_telemetry::{InvocationLog, Level};
+use mu_telemetry::{ContainerReadings, InvocationLog, Level};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -178,7 +179,19 @@ impl Pool {
             state.live -= 1;
             state.idle.remove(0)
         };
+        self.shared.counts().evicted.fetch_add(1, Ordering::Relaxed);
         drop(evicted);
+    }
+
+    /// Adds its containers to the node's.
+    pub(super) fn add_to(&self, readings: &mut ContainerReadings) {
+        let state = self.state();
+        let frozen = state.idle.iter().filter(|idle| idle.slot.instance.is_frozen()).count();
+        readings.starting += state.starting as u64;
+        readings.busy += state.live.saturating_sub(state.idle.len()) as u64;
+        readings.idle += (state.idle.len() - frozen) as u64;
+        readings.frozen += frozen as u64;
+        readings.waiting_calls += state.waiting.len() as u64;
     }
 
     /// Removes what is idle, starts nothing any more, and keeps nothing that is given back.
@@ -229,8 +242,10 @@ impl Pool {
         let Some(started) = self.closed.run_until_cancelled(start).await else { return };
         let mut state = self.state();
         state.starting -= 1;
+        let counts = self.shared.counts();
         match started {
             Ok(instance) => {
+                counts.started.fetch_add(1, Ordering::Relaxed);
                 state.live += 1;
                 state.start_cost = (state.start_cost + begun.elapsed()) / 2;
                 state.failed_starts = 0;
@@ -241,6 +256,7 @@ impl Pool {
                 self.give_back(slot);
             }
             Err(failure) => {
+                counts.failed_starts.fetch_add(1, Ordering::Relaxed);
                 let delay = RETRY_FIRST.saturating_mul(1 << state.failed_starts.min(16)).min(RETRY_LAST);
                 state.failed_starts = state.failed_starts.saturating_add(1);
                 state.retry_at = Instant::now() + delay;

@@ -44,6 +44,11 @@ impl Reserve {
         self.all
     }
 
+    /// What of it is not free.
+    pub(super) fn taken(&self) -> Room {
+        self.all.minus(*self.free()).unwrap_or_default()
+    }
+
     /// Whether so much is there at all, free or not.
     pub(super) fn could_hold(&self, room: Room) -> bool {
         self.all.minus(room).is_some()
