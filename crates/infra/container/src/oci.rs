@@ -6,7 +6,6 @@
 
 mod adopted;
 mod bundle;
-mod cgroup;
 mod container;
 mod directory;
 mod launch;
@@ -26,13 +25,13 @@ use mu_image::Image;
 use tokio::sync::oneshot;
 
 use self::bundle::Plan;
-use self::cgroup::Cgroups;
 use self::directory::Directory;
 use self::launch::Launcher;
 use self::remains::Remains;
 use self::root::Roots;
 use self::runtime::Runtime;
-use crate::{Container, ContainerId, ContainerSpec, Network, Runner, RunnerError, mounts};
+use crate::cgroup::Cgroups;
+use crate::{Container, ContainerId, ContainerSpec, Network, Runner, RunnerError, io_error, mounts, node_of, read_dir};
 
 /// Runtimes that are looked for, the quickest first.
 const RUNTIMES: [&str; 2] = ["crun", "runc"];
@@ -72,7 +71,8 @@ impl OciRunner {
         }
         let opening = || format!("opening the directory of containers {}", params.dir.display());
         let directory = Arc::new(Directory::open(&params.dir).map_err(io_error(opening))?);
-        let cgroups = Cgroups::find(&directory.node()).map_err(io_error(|| "finding control groups".to_owned()))?;
+        let cgroups =
+            Cgroups::find(&node_of(directory.path())).map_err(io_error(|| "finding control groups".to_owned()))?;
         let (cgroups, env) = (Arc::new(cgroups), params.env.clone());
         probe::check_controllers(&cgroups, params.allow_unenforced)?;
         // Containers become children of this process when the runtime that started them ends.
@@ -121,7 +121,7 @@ impl Runner for OciRunner {
         let ids = leftovers(directory, cgroups).map_err(looking)?;
         for id in &ids {
             let (directory, cgroups) = (directory.clone(), cgroups.clone());
-            Remains { id: ContainerId::of(id), directory, cgroups }.remove().await?;
+            Remains::of(ContainerId::of(id), directory, cgroups).remove().await?;
         }
         mounts::unmount_beneath(directory.path())
             .and_then(|()| read_dir(&directory.roots())?.iter().try_for_each(|root| fs::remove_dir(root.path())))
@@ -190,17 +190,4 @@ fn leftovers(directory: &Directory, cgroups: &Cgroups) -> io::Result<BTreeSet<St
         ids.extend(read_dir(&dir)?.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()));
     }
     Ok(ids)
-}
-
-/// The entries of a directory; none if it is not there.
-fn read_dir(dir: &Path) -> io::Result<Vec<fs::DirEntry>> {
-    match fs::read_dir(dir) {
-        Ok(entries) => entries.collect(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
-}
-
-fn io_error(action: impl FnOnce() -> String) -> impl FnOnce(io::Error) -> RunnerError {
-    move |source| RunnerError::Io { action: action(), source }
 }

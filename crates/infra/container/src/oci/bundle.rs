@@ -5,22 +5,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::cgroup::Cgroups;
-use super::directory::{Directory, ETC, HOST_NAME};
+use super::directory::{Directory, ETC};
 use super::root::Root;
+use crate::cgroup::Cgroups;
+use crate::limits::{CPU_PERIOD_US, HOST_NAME, OOM_SCORE_ADJUSTMENT, SHM_BYTES, USER, cpu_quota_us, rlimits};
 use crate::{ContainerId, ContainerLimits, Dial, SOCKET_DIR, seccomp};
-
-/// User and group of every container, whatever its image says.
-pub(super) const USER: u32 = 1000;
 
 /// Where programs are looked for if the image does not say, as daemons have it.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// A period in which processor time is measured out, in microseconds: the kernel's default.
-const CPU_PERIOD_US: u64 = 100_000;
-
-/// The kernel ends containers before the node when the machine's memory runs out.
-const OOM_SCORE_ADJUSTMENT: i32 = 500;
 
 /// Devices that can be used: those that runtimes always add, and no others.
 const NO_MORE_DEVICES: fn() -> Value = || json!([{ "allow": false, "access": "rwm" }]);
@@ -78,17 +70,13 @@ pub(super) fn config(plan: &Plan, id: &ContainerId, directory: &Directory, cgrou
             "noNewPrivileges": true,
             "oomScoreAdj": OOM_SCORE_ADJUSTMENT,
             "capabilities": { "bounding": [], "effective": [], "inheritable": [], "permitted": [], "ambient": [] },
-            "rlimits": [
-                rlimit("NOFILE", plan.limits.open_files),
-                rlimit("MEMLOCK", 65_536),
-                rlimit("SIGPENDING", 5_000),
-                rlimit("MSGQUEUE", 819_200),
-                rlimit("CORE", 0),
-            ],
+            "rlimits": rlimits(plan.limits).map(|(name, value)| {
+                json!({ "type": format!("RLIMIT_{name}"), "hard": value, "soft": value })
+            }),
         },
         "mounts": mounts(plan.limits, id, directory),
         "linux": {
-            "cgroupsPath": cgroups.path(id),
+            "cgroupsPath": cgroups.group(id).absolute(),
             "resources": resources(plan.limits, cgroups),
             "namespaces": [
                 { "type": "pid" }, { "type": "mount" }, { "type": "ipc" }, { "type": "uts" }, { "type": "cgroup" },
@@ -101,20 +89,17 @@ pub(super) fn config(plan: &Plan, id: &ContainerId, directory: &Directory, cgrou
     })
 }
 
-fn rlimit(name: &str, value: u64) -> Value {
-    json!({ "type": format!("RLIMIT_{name}"), "hard": value, "soft": value })
-}
-
 fn mounts(limits: ContainerLimits, id: &ContainerId, directory: &Directory) -> Vec<Value> {
     let mount = |kind: &str, destination: &str, options: &[&str]| json!({ "type": kind, "source": kind, "destination": destination, "options": options });
     let bind = |source: &Path, destination: &str, options: &[&str]| json!({ "type": "bind", "source": source, "destination": destination, "options": options });
+    let shm_size = format!("size={SHM_BYTES}");
     let tmp_size = format!("size={}", limits.tmp_bytes);
     // The directory itself, and that of the socket, are not the function's.
     let tmp_files = format!("nr_inodes={}", limits.tmp_files.saturating_add(2));
     let mut mounts = vec![
         mount("proc", "/proc", &["nosuid", "noexec", "nodev"]),
         mount("tmpfs", "/dev", &["nosuid", "noexec", "strictatime", "mode=755", "size=64k", "nr_inodes=64"]),
-        mount("tmpfs", "/dev/shm", &["nosuid", "noexec", "nodev", "mode=1777", "size=8m", "nr_inodes=256"]),
+        mount("tmpfs", "/dev/shm", &["nosuid", "noexec", "nodev", "mode=1777", &shm_size, "nr_inodes=256"]),
         mount("sysfs", "/sys", &["nosuid", "noexec", "nodev", "ro"]),
         // Language runtimes look here for how much memory they may use.
         mount("cgroup", "/sys/fs/cgroup", &["nosuid", "noexec", "nodev", "ro"]),
@@ -145,11 +130,6 @@ fn resources(limits: ContainerLimits, cgroups: &Cgroups) -> Value {
         resources["cpu"] = json!({ "quota": quota, "period": CPU_PERIOD_US });
     }
     resources
-}
-
-/// Processor time in each period; the kernel refuses less than a millisecond.
-fn cpu_quota_us(limits: ContainerLimits) -> Option<u64> {
-    Some((limits.milli_cpus?.saturating_mul(CPU_PERIOD_US) / 1_000).max(1_000))
 }
 
 #[cfg(test)]

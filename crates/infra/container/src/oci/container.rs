@@ -13,12 +13,11 @@ use tokio::io::unix::AsyncFd;
 use tokio::runtime::Handle;
 use tokio::sync::{OnceCell, oneshot};
 
-use super::cgroup::Freeze;
-use super::io_error;
 use super::remains::Remains;
 use super::root::Root;
+use crate::cgroup::Freeze;
 use crate::net::Namespace;
-use crate::{Container, ContainerId, ContainerOutput, Exit, RunnerError};
+use crate::{Container, ContainerId, ContainerOutput, Exit, RunnerError, io_error};
 
 /// A process becomes our child when the one that made it has ended, which may take this many milliseconds longer.
 const ADOPTION_MS_MAX: u32 = 1_000;
@@ -54,9 +53,9 @@ impl OciContainer {
     }
 
     fn freeze_or_thaw(&self, freeze: Freeze) -> Result<(), RunnerError> {
-        let Remains { id, cgroups, .. } = &self.running.remains;
+        let Remains { id, group, cgroups, .. } = &self.running.remains;
         let action = if freeze == Freeze::Freeze { "freezing" } else { "thawing" };
-        cgroups.freeze(id, freeze).map_err(io_error(|| format!("{action} container {id}")))
+        cgroups.freeze(group, freeze).map_err(io_error(|| format!("{action} container {id}")))
     }
 }
 
@@ -83,8 +82,8 @@ impl Container for OciContainer {
     }
 
     fn cpu_time(&self) -> Result<Duration, RunnerError> {
-        let Remains { id, cgroups, .. } = &self.running.remains;
-        cgroups.cpu_time(id).map_err(io_error(|| format!("reading the processor time of container {id}")))
+        let Remains { id, group, cgroups, .. } = &self.running.remains;
+        cgroups.cpu_time(group).map_err(io_error(|| format!("reading the processor time of container {id}")))
     }
 
     async fn exited(&self) -> Exit {
@@ -140,10 +139,10 @@ impl Running {
     }
 
     fn exit_of(&self, status: &WaitIdStatus) -> Exit {
-        let Remains { id, cgroups, .. } = &self.remains;
+        let Remains { group, cgroups, .. } = &self.remains;
         match (status.exit_status(), status.terminating_signal()) {
             (Some(0), _) => Exit::Code(0),
-            _ if cgroups.out_of_memory_kills(id) > 0 => Exit::OutOfMemory,
+            _ if cgroups.out_of_memory_kills(group) > 0 => Exit::OutOfMemory,
             (Some(code), _) => Exit::Code(code),
             (_, Some(signal)) => Exit::Signal(signal),
             _ => Exit::Unknown,
@@ -151,7 +150,7 @@ impl Running {
     }
 
     async fn remove(&self) -> Result<(), RunnerError> {
-        self.remains.cgroups.kill(&self.remains.id);
+        self.remains.cgroups.kill(&self.remains.group);
         // With its first process all others end. How it ended is asked before its control group is gone.
         let _ = tokio::time::timeout(KILL_TIME_MAX, self.exited()).await;
         self.remains.remove().await

@@ -2,16 +2,10 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use crate::{ContainerId, net};
-
-/// What a container is called inside. There is no more to it than the name: it is the same for all.
-pub(super) const HOST_NAME: &str = "function";
 
 /// What containers find in `/etc` by the node's doing, and not by the image's.
 pub(super) const ETC: [(&str, &str); 3] = [
@@ -46,12 +40,6 @@ impl Directory {
             fs::write(directory.dir.join(name), text)?;
         }
         Ok(directory)
-    }
-
-    /// What tells the control groups of containers here from those of other directories: two nodes of one machine.
-    pub(super) fn node(&self) -> String {
-        let digest = Sha256::digest(self.dir.as_os_str().as_bytes());
-        digest[..6].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     pub(super) fn path(&self) -> &Path {

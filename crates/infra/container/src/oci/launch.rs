@@ -14,15 +14,15 @@ use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 
 use super::adopted;
-use super::bundle::{self, Plan, USER};
-use super::cgroup::Cgroups;
+use super::bundle::{self, Plan};
 use super::container::{OciContainer, Running};
 use super::directory::Directory;
-use super::io_error;
 use super::remains::Remains;
 use super::runtime::{Runtime, pid_file};
+use crate::cgroup::Cgroups;
+use crate::limits::USER;
 use crate::net::Namespace;
-use crate::{ContainerId, ContainerOutput, LogPipe, RunnerError, socket_dir};
+use crate::{ContainerId, ContainerOutput, LogPipe, RunnerError, io_error, socket_dir};
 
 /// As much of what a runtime complains about is passed on.
 const REASON_BYTES_MAX: usize = 500;
@@ -40,8 +40,7 @@ impl Launcher {
     /// Starts a container, or leaves nothing of it. Not to be cancelled.
     pub(super) async fn start(&self, plan: Plan) -> Result<OciContainer, RunnerError> {
         let id = ContainerId::random(&self.env);
-        let (directory, cgroups) = (self.directory.clone(), self.cgroups.clone());
-        let remains = Remains { id, directory, cgroups };
+        let remains = Remains::of(id, self.directory.clone(), self.cgroups.clone());
         let started = self.launch(plan, &remains).await;
         if started.is_err()
             && let Err(error) = remains.remove().await

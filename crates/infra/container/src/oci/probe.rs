@@ -9,14 +9,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bundle::{Plan, USER};
-use super::cgroup::Cgroups;
+use super::bundle::Plan;
 use super::container::OciContainer;
 use super::directory::lay_mount_points;
-use super::io_error;
 use super::launch::Launcher;
 use super::root::Root;
-use crate::{Container, ContainerLimits, RunnerError};
+use crate::cgroup::Cgroups;
+use crate::limits::{USER, unenforceable};
+use crate::{Container, ContainerLimits, RunnerError, io_error};
 
 /// Something else than any default.
 const LIMITS: ContainerLimits = ContainerLimits {
@@ -51,7 +51,7 @@ pub(super) fn check_controllers(cgroups: &Cgroups, allow_unenforced: bool) -> Re
         (cgroups.limits_cpu(), "the processor limit", controller("cpu")),
     ] {
         if !is_there {
-            unenforceable(limit, reason, allow_unenforced)?;
+            unenforceable(limit, &reason, allow_unenforced)?;
         }
     }
     Ok(())
@@ -78,14 +78,15 @@ pub(super) async fn check(launcher: &Launcher, allow_unenforced: bool) -> Result
 }
 
 async fn look_at(launcher: &Launcher, container: &OciContainer, allow_unenforced: bool) -> Result<(), RunnerError> {
-    let (cgroups, id) = (&launcher.cgroups, container.id());
+    let cgroups = &launcher.cgroups;
+    let group = &cgroups.group(container.id());
     let failed = |reason: String| RunnerError::Runtime {
         runtime: launcher.runtime.name().to_owned(),
         action: "isolate the container",
         reason,
     };
 
-    let [pid] = Vec::from_iter(cgroups.processes(id))[..] else {
+    let [pid] = Vec::from_iter(cgroups.processes(group))[..] else {
         return Err(failed("its process is not in the control group that was asked for".to_owned()));
     };
     let reading = || format!("looking at process {pid} of a trial");
@@ -94,7 +95,7 @@ async fn look_at(launcher: &Launcher, container: &OciContainer, allow_unenforced
         return Err(failed(isolation.join(", ")));
     }
 
-    let is = cgroups.enforced(id);
+    let is = cgroups.enforced(group);
     for (limit, is_enforced) in [
         ("the memory limit", !cgroups.limits_memory() || is.memory_bytes == Some(LIMITS.memory_bytes)),
         (
@@ -106,7 +107,7 @@ async fn look_at(launcher: &Launcher, container: &OciContainer, allow_unenforced
     ] {
         if !is_enforced {
             let reason = format!("{} did not set it", launcher.runtime.name());
-            unenforceable(limit, reason, allow_unenforced)?;
+            unenforceable(limit, &reason, allow_unenforced)?;
         }
     }
 
@@ -116,7 +117,7 @@ async fn look_at(launcher: &Launcher, container: &OciContainer, allow_unenforced
         return Err(failed("its processor time is not counted".to_owned()));
     }
     container.freeze().await?;
-    if !eventually(|| cgroups.is_frozen(id).unwrap_or_default()).await {
+    if !eventually(|| cgroups.is_frozen(group).unwrap_or_default()).await {
         return Err(failed("it cannot be frozen".to_owned()));
     }
     let frozen = spent();
@@ -173,14 +174,6 @@ fn isolation(pid: i32) -> io::Result<Vec<String>> {
         }
     }
     Ok(wrong)
-}
-
-fn unenforceable(limit: &'static str, reason: String, is_allowed: bool) -> Result<(), RunnerError> {
-    if is_allowed {
-        tracing::warn!(reason, "{limit} of containers is not enforced");
-        return Ok(());
-    }
-    Err(RunnerError::Unenforceable { limit, reason: format!("{reason}, or let the settings allow it") })
 }
 
 async fn eventually(mut is_so: impl FnMut() -> bool) -> bool {

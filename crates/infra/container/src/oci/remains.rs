@@ -7,10 +7,9 @@ use std::{fs, io};
 
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
-use super::cgroup::Cgroups;
 use super::directory::Directory;
-use super::io_error;
-use crate::{ContainerId, RunnerError, socket_dir};
+use crate::cgroup::{Cgroups, Group};
+use crate::{ContainerId, RunnerError, io_error, socket_dir};
 
 /// Pauses between attempts double from this, and there are so many attempts: eight seconds in all.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -21,25 +20,34 @@ const ATTEMPTS: u32 = 14;
 #[derive(Clone, Debug)]
 pub(super) struct Remains {
     pub(super) id: ContainerId,
-    pub(super) directory: Arc<Directory>,
+    pub(super) group: Group,
+    directory: Arc<Directory>,
     pub(super) cgroups: Arc<Cgroups>,
 }
 
 impl Remains {
+    pub(super) fn of(id: ContainerId, directory: Arc<Directory>, cgroups: Arc<Cgroups>) -> Self {
+        Self { group: cgroups.group(&id), id, directory, cgroups }
+    }
+
     /// Kills and removes all of it. It does not matter how much there is.
     pub(super) async fn remove(&self) -> Result<(), RunnerError> {
-        let Self { id, directory, cgroups } = self;
+        let Self { id, group, directory, cgroups } = self;
         let mut seen = BTreeSet::new();
         retried(&format!("killing the processes of container {id}"), || {
-            seen.extend(cgroups.processes(id));
-            if cgroups.kill(id) { Err(io::Error::new(io::ErrorKind::ResourceBusy, "they do not end")) } else { Ok(()) }
+            seen.extend(cgroups.processes(group));
+            if cgroups.kill(group) {
+                Err(io::Error::new(io::ErrorKind::ResourceBusy, "they do not end"))
+            } else {
+                Ok(())
+            }
         })
         .await?;
         // Those that became our children, and that nobody waited for.
         for pid in seen.into_iter().filter_map(Pid::from_raw) {
             let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
         }
-        retried(&format!("removing the control groups of container {id}"), || cgroups.remove(id)).await?;
+        retried(&format!("removing the control groups of container {id}"), || cgroups.remove(group)).await?;
         retried(&format!("removing the directories of container {id}"), || {
             socket_dir::unmake(&directory.socket_dir(id))?;
             for dir in [directory.bundle(id), directory.state().join(id.as_str())] {

@@ -16,8 +16,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use tokio::sync::Mutex;
 
 use super::directory::{Directory, has_mount_points};
-use super::io_error;
-use crate::RunnerError;
+use crate::{RunnerError, io_error};
 
 /// A root filesystem, as long as a container has it.
 #[derive(Debug)]

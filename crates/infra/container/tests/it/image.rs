@@ -22,11 +22,11 @@ pub(crate) struct Images {
 }
 
 impl Images {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(form: Form) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = ImageStore::open(StoreParams {
             dir: dir.path().join("store"),
-            form: Form::Unpacked,
+            form,
             limits: ImageLimits::default(),
             registries: Registries::default(),
             env: Env::system(),

@@ -9,7 +9,7 @@ use mu_container::{
     ContainerLimits, ContainerSpec, Exit, Network, OciParams, OciRunner, Runner, RunnerError, conformance,
 };
 use mu_env::Env;
-use mu_image::Image;
+use mu_image::{Form, Image};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
 
@@ -39,7 +39,7 @@ impl Machine {
     pub(crate) async fn open() -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let runner = open(dir.path()).await?;
-        Some(Self { runner, dir, images: Images::new() })
+        Some(Self { runner, dir, images: Images::new(Form::Unpacked) })
     }
 
     pub(crate) async fn image(&self) -> Image {

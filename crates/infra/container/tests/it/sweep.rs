@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::{env, fs};
 
 use mu_container::Runner;
+use mu_image::Form;
 
 use crate::image::Images;
 use crate::oci::{Machine, SHELL, open, spec};
@@ -17,7 +18,7 @@ const DIR: &str = "MU_TEST_LEAVE";
 async fn a_node_to_be_killed() {
     let Some(dir) = env::var_os(DIR) else { return };
     let runner = open(dir.as_ref()).await.unwrap();
-    let image = Images::new().image(&SHELL).await;
+    let image = Images::new(Form::Unpacked).image(&SHELL).await;
     let mut containers = Vec::new();
     for script in ["sleep 1000", "while :; do :; done", "sleep 1000 & sleep 1000"] {
         containers.push(runner.start(spec(&image, script)).await.unwrap());

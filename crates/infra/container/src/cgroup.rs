@@ -1,7 +1,8 @@
 //! Control groups of either version, or of both side by side.
 //!
-//! The runtime makes the group of a container and writes its limits; the name is ours, so that it is found without asking:
-//! `mu/NODE/ID` in each hierarchy. Everything after the start is done here, by reading and writing its files.
+//! Whoever starts a container makes its group and writes its limits. An OCI runtime takes our name for it, `mu/NODE/ID` in
+//! each hierarchy, so that it is found without asking; a daemon has its own. Everything after the start is done here, by
+//! reading and writing the group's files.
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
@@ -11,13 +12,12 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::read_dir;
-use crate::ContainerId;
 use crate::mounts::{self, Mount};
+use crate::{ContainerId, read_dir};
 
 /// The hierarchies of this machine, and the place of a node's groups in them.
 #[derive(Debug)]
-pub(super) struct Cgroups {
+pub(crate) struct Cgroups {
     /// Where version 1 is mounted, a hierarchy or more.
     first: Vec<PathBuf>,
     /// Where version 2 is mounted.
@@ -42,27 +42,31 @@ enum Version {
     Two,
 }
 
+/// The name of a group, which is a path in each hierarchy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Group(PathBuf);
+
 /// What to do with the processes of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Freeze {
+pub(crate) enum Freeze {
     Freeze,
     Thaw,
 }
 
 /// What the files of a group say of a container's limits.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Enforced {
-    pub(super) memory_bytes: Option<u64>,
+pub(crate) struct Enforced {
+    pub(crate) memory_bytes: Option<u64>,
     /// Memory and swap together.
-    pub(super) memory_and_swap_bytes: Option<u64>,
-    pub(super) pids: Option<u64>,
+    pub(crate) memory_and_swap_bytes: Option<u64>,
+    pub(crate) pids: Option<u64>,
     /// Microseconds of processor time in a period, and of the period.
-    pub(super) cpu: Option<(u64, u64)>,
+    pub(crate) cpu: Option<(u64, u64)>,
 }
 
 impl Cgroups {
     /// Looks for the hierarchies. `node` tells the groups of this node from those of others.
-    pub(super) fn find(node: &str) -> io::Result<Self> {
+    pub(crate) fn find(node: &str) -> io::Result<Self> {
         let controllers = |dir: &Path| fs::read_to_string(dir.join("cgroup.controllers")).unwrap_or_default();
         Ok(Self::of(&mounts::all()?, node, controllers))
     }
@@ -93,36 +97,36 @@ impl Cgroups {
     }
 
     /// Where version 2 is mounted beside version 1.
-    pub(super) fn second_of_hybrid(&self) -> Option<&Path> {
+    pub(crate) fn second_of_hybrid(&self) -> Option<&Path> {
         self.second.as_deref().filter(|_| !self.first.is_empty())
     }
 
-    pub(super) fn limits_memory(&self) -> bool {
+    pub(crate) fn limits_memory(&self) -> bool {
         self.memory.is_some()
     }
 
     /// Whether memory and swap together can be limited, which version 1 has as an option of the kernel.
-    pub(super) fn limits_swap(&self) -> bool {
+    pub(crate) fn limits_swap(&self) -> bool {
         self.memory.as_ref().is_some_and(|memory| {
             memory.version == Version::Two || memory.hierarchy.join("memory.memsw.limit_in_bytes").exists()
         })
     }
 
-    pub(super) fn limits_pids(&self) -> bool {
+    pub(crate) fn limits_pids(&self) -> bool {
         self.pids.is_some()
     }
 
-    pub(super) fn limits_cpu(&self) -> bool {
+    pub(crate) fn limits_cpu(&self) -> bool {
         self.cpu.is_some()
     }
 
-    /// The name of a container's group, as runtimes take it.
-    pub(super) fn path(&self, id: &ContainerId) -> String {
-        format!("/{}/{id}", self.parent)
+    /// The group that a container of this node has if its name is ours.
+    pub(crate) fn group(&self, id: &ContainerId) -> Group {
+        Group(Path::new(&self.parent).join(id.as_str()))
     }
 
     /// The names of all groups of this node.
-    pub(super) fn names(&self) -> io::Result<BTreeSet<String>> {
+    pub(crate) fn names(&self) -> io::Result<BTreeSet<String>> {
         let mut names = BTreeSet::new();
         for hierarchy in self.hierarchies() {
             for entry in read_dir(&hierarchy.join(&self.parent))? {
@@ -135,7 +139,7 @@ impl Cgroups {
     }
 
     /// Stops the processes of a container where they are, or lets them go on. Version 1 takes a moment to reach them all.
-    pub(super) fn freeze(&self, id: &ContainerId, freeze: Freeze) -> io::Result<()> {
+    pub(crate) fn freeze(&self, group: &Group, freeze: Freeze) -> io::Result<()> {
         let place = self.freezer.as_ref().ok_or(io::ErrorKind::Unsupported)?;
         let (file, text) = match (place.version, freeze) {
             (Version::One, Freeze::Freeze) => ("freezer.state", "FROZEN"),
@@ -143,20 +147,20 @@ impl Cgroups {
             (Version::Two, Freeze::Freeze) => ("cgroup.freeze", "1"),
             (Version::Two, Freeze::Thaw) => ("cgroup.freeze", "0"),
         };
-        OpenOptions::new().write(true).open(self.file(place, id, file))?.write_all(text.as_bytes())
+        OpenOptions::new().write(true).open(self.file(place, group, file))?.write_all(text.as_bytes())
     }
 
-    pub(super) fn is_frozen(&self, id: &ContainerId) -> io::Result<bool> {
+    pub(crate) fn is_frozen(&self, group: &Group) -> io::Result<bool> {
         let place = self.freezer.as_ref().ok_or(io::ErrorKind::Unsupported)?;
         Ok(match place.version {
-            Version::One => fs::read_to_string(self.file(place, id, "freezer.state"))?.trim() == "FROZEN",
-            Version::Two => field(&fs::read_to_string(self.file(place, id, "cgroup.events"))?, "frozen") == Some(1),
+            Version::One => fs::read_to_string(self.file(place, group, "freezer.state"))?.trim() == "FROZEN",
+            Version::Two => field(&fs::read_to_string(self.file(place, group, "cgroup.events"))?, "frozen") == Some(1),
         })
     }
 
-    pub(super) fn cpu_time(&self, id: &ContainerId) -> io::Result<Duration> {
+    pub(crate) fn cpu_time(&self, group: &Group) -> io::Result<Duration> {
         let place = self.cpu_time.as_ref().ok_or(io::ErrorKind::Unsupported)?;
-        let read = |file| fs::read_to_string(self.file(place, id, file));
+        let read = |file| fs::read_to_string(self.file(place, group, file));
         let time = match place.version {
             Version::One => number(&read("cpuacct.usage")?).map(Duration::from_nanos),
             Version::Two => field(&read("cpu.stat")?, "usage_usec").map(Duration::from_micros),
@@ -165,20 +169,20 @@ impl Cgroups {
     }
 
     /// How many processes of a container were killed because its memory was used up.
-    pub(super) fn out_of_memory_kills(&self, id: &ContainerId) -> u64 {
+    pub(crate) fn out_of_memory_kills(&self, group: &Group) -> u64 {
         let kills = self.memory.as_ref().and_then(|place| {
             let file = if place.version == Version::One { "memory.oom_control" } else { "memory.events" };
-            field(&fs::read_to_string(self.file(place, id, file)).ok()?, "oom_kill")
+            field(&fs::read_to_string(self.file(place, group, file)).ok()?, "oom_kill")
         });
         kills.unwrap_or_default()
     }
 
     /// What is limited, by the files of the group.
-    pub(super) fn enforced(&self, id: &ContainerId) -> Enforced {
+    pub(crate) fn enforced(&self, group: &Group) -> Enforced {
         let read = |place: &Option<Place>, first: &str, second: &str| {
             let place = place.as_ref()?;
             let file = if place.version == Version::One { first } else { second };
-            Some((place.version, fs::read_to_string(self.file(place, id, file)).ok()?))
+            Some((place.version, fs::read_to_string(self.file(place, group, file)).ok()?))
         };
         let value = |place, first, second| read(place, first, second).and_then(|(_, text)| number(&text));
         let memory_bytes = value(&self.memory, "memory.limit_in_bytes", "memory.max");
@@ -201,26 +205,26 @@ impl Cgroups {
     }
 
     /// The processes of a container, or of a start that went wrong.
-    pub(super) fn processes(&self, id: &ContainerId) -> BTreeSet<i32> {
-        let lists = self.groups(id).filter_map(|dir| fs::read_to_string(dir.join("cgroup.procs")).ok());
+    pub(crate) fn processes(&self, group: &Group) -> BTreeSet<i32> {
+        let lists = self.dirs(group).filter_map(|dir| fs::read_to_string(dir.join("cgroup.procs")).ok());
         lists.flat_map(|list| list.lines().filter_map(|line| line.parse().ok()).collect::<Vec<_>>()).collect()
     }
 
     /// Kills every process of a container, frozen or not. Answers whether there were any.
-    pub(super) fn kill(&self, id: &ContainerId) -> bool {
-        let processes = self.processes(id);
+    pub(crate) fn kill(&self, group: &Group) -> bool {
+        let processes = self.processes(group);
         for pid in processes.iter().filter_map(|pid| Pid::from_raw(*pid)) {
             // It may have ended meanwhile.
             let _ = kill_process(pid, Signal::KILL);
         }
         // In version 1 even a killed process waits until it thaws. A group without processes may be gone.
-        let _ = self.freeze(id, Freeze::Thaw);
+        let _ = self.freeze(group, Freeze::Thaw);
         !processes.is_empty()
     }
 
     /// Removes the groups of a container, which have no processes any more.
-    pub(super) fn remove(&self, id: &ContainerId) -> io::Result<()> {
-        for dir in self.groups(id) {
+    pub(crate) fn remove(&self, group: &Group) -> io::Result<()> {
+        for dir in self.dirs(group) {
             match fs::remove_dir(&dir) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -233,12 +237,41 @@ impl Cgroups {
         self.first.iter().chain(&self.second)
     }
 
-    fn groups(&self, id: &ContainerId) -> impl Iterator<Item = PathBuf> {
-        self.hierarchies().map(move |hierarchy| hierarchy.join(&self.parent).join(id.as_str()))
+    fn dirs(&self, group: &Group) -> impl Iterator<Item = PathBuf> {
+        self.hierarchies().map(move |hierarchy| hierarchy.join(&group.0))
     }
 
-    fn file(&self, place: &Place, id: &ContainerId, file: &str) -> PathBuf {
-        place.hierarchy.join(&self.parent).join(id.as_str()).join(file)
+    fn file(&self, place: &Place, group: &Group, file: &str) -> PathBuf {
+        place.hierarchy.join(&group.0).join(file)
+    }
+}
+
+impl Group {
+    /// That of a process, which is the same in all hierarchies that have a controller of those here.
+    pub(crate) fn of_process(pid: u32) -> io::Result<Self> {
+        let groups = fs::read_to_string(format!("/proc/{pid}/cgroup"))?;
+        Self::parse(&groups).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    /// `6:freezer:/docker/ID` in version 1, `0::/docker/ID` in version 2.
+    fn parse(groups: &str) -> Option<Self> {
+        let line = |controller: &str| {
+            groups.lines().find_map(|line| {
+                let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+                controllers.split(',').any(|had| had == controller).then(|| path.trim_start_matches('/'))
+            })
+        };
+        line("freezer").or_else(|| line("")).map(|path| Self(path.into()))
+    }
+
+    /// As runtimes take it.
+    pub(crate) fn absolute(&self) -> PathBuf {
+        Path::new("/").join(&self.0)
+    }
+
+    /// Whether its last part has `name` in it, as the groups of a daemon's containers have their ids.
+    pub(crate) fn is_of(&self, name: &str) -> bool {
+        self.0.file_name().is_some_and(|last| last.to_string_lossy().contains(name))
     }
 }
 
@@ -292,6 +325,20 @@ mod tests {
         assert_eq!((&hybrid.pids, &hybrid.cpu), (&place(Version::Two, "/c/unified"), &None));
         assert_eq!(hybrid.freezer, hybrid.pids);
         assert_eq!(hybrid.second_of_hybrid(), Some(Path::new("/c/unified")));
+    }
+
+    #[test]
+    fn the_group_of_a_process_is_read() {
+        for (text, expected) in [
+            ("6:freezer:/docker/ab12\n4:memory:/docker/ab12\n0::/", Some("docker/ab12")),
+            ("0::/system.slice/docker-ab12.scope\n", Some("system.slice/docker-ab12.scope")),
+            ("3:cpu,cpuacct:/a:b\n0::/c:d\n", Some("c:d")),
+            ("", None),
+        ] {
+            let group = Group::parse(text);
+            assert_eq!(group, expected.map(|path| Group(path.into())), "{text}");
+            assert_eq!(group.is_some_and(|group| group.is_of("ab12")), text.contains("ab12"));
+        }
     }
 
     #[test]
