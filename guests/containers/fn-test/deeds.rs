@@ -40,6 +40,9 @@ pub fn carry_out(request: &Request, calls: u64, connection: &mut UnixStream) -> 
     use_up(&wanted);
     told.extend(try_out(&wanted).into_iter().map(|(what, outcome)| (what.to_owned(), told_outcome(outcome))));
     answer(&wanted, Json::Object(told), connection)?;
+    if wanted.is_true("closeAfterwards") {
+        connection.shutdown(std::net::Shutdown::Both)?;
+    }
     if let Some(millis) = wanted.number("postSleepTime") {
         sleep(millis);
     }

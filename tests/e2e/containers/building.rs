@@ -21,12 +21,13 @@ fn builder(images: &Images, bases: &[&str]) -> Builder {
     builder
 }
 
-/// A project with a `mu.yaml` of one function in this folder.
+/// A project with a `mu.yaml` of one function in the folder `f`.
 fn project(func: &str, files: &[(&str, &str)]) -> Project {
     let project = Project::empty();
     project.write(
         "mu.yaml",
-        "name: test\nversion: 1.0.0\nservices:\n  - {type: Function, name: f, runtime: container, source: f}\n  \
+        "name: test\nversion: 1.0.0\nservices:\n  \
+         - {type: Function, name: f, runtime: container, source: f, env: {GREETING: salve}}\n  \
          - type: Gateway\n    name: web\n    endpoints:\n      /f: {any: f.handle}\n",
     );
     project.write("f/func.yaml", func);
@@ -44,7 +45,7 @@ fn python() -> Project {
     project(
         "schema_version: 20180708\nname: f\nversion: 0.0.1\nruntime: python\n\
          build_image: localhost/mu/python:dev\nrun_image: localhost/mu/python:dev\n\
-         entrypoint: /python/bin/fdk /function/func.py handler\nmemory: 256\nconfig:\n  GREETING: salve\n",
+         memory: 256\nconfig:\n  GREETING: ave\n",
         &[("func.py", &source("python-hello/func.py")), ("requirements.txt", "fdk>=0.1.100\n")],
     )
 }
@@ -52,7 +53,7 @@ fn python() -> Project {
 fn node() -> Project {
     project(
         "schema_version: 20180708\nname: f\nversion: 0.0.1\nruntime: node\n\
-         build_image: localhost/mu/node:dev\nrun_image: localhost/mu/node:dev\nentrypoint: node func.js\n",
+         build_image: localhost/mu/node:dev\nrun_image: localhost/mu/node:dev\n",
         &[
             ("func.js", &source("node-hello/func.js")),
             ("package.json", r#"{"name": "f", "version": "1.0.0", "dependencies": {"@fnproject/fdk": ">=0.0.11"}}"#),

@@ -70,8 +70,7 @@ fn what_an_entrypoint_names_has_to_be_there() {
     let running = Running::start(&project);
     let answer = running.get("/web/f");
     assert_eq!(answer.status, 502, "{}", answer.text());
-    let message = answer.json()["message"].as_str().unwrap().to_owned();
-    assert!(message.contains("Container failed to initialize"), "{message}");
+    assert_eq!(answer.json()["code"], "function_not_started");
 }
 
 /// A layer of one entry.

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::images;
@@ -38,14 +40,11 @@ fn project(image: &str) -> Project {
     project
 }
 
-/// Where `docker login` leaves credentials.
-fn log_in(home: &Path, registry: &Registry) {
-    use base64::Engine as _;
+/// What `docker login` writes.
+fn login_to(registry: &Registry) -> String {
     let (user, password) = USER;
-    let auth = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
-    let config = json!({ "auths": { registry.address(): { "auth": auth } } });
-    fs::create_dir_all(home.join(".docker")).unwrap();
-    fs::write(home.join(".docker/config.json"), config.to_string()).unwrap();
+    let auth = STANDARD.encode(format!("{user}:{password}"));
+    json!({ "auths": { registry.address(): { "auth": auth } } }).to_string()
 }
 
 #[test]
@@ -104,13 +103,17 @@ fn a_registry_with_a_password_lets_in_who_has_it() {
     let reference = format!("{}/me/fn-test:1", registry.address());
     let push = |credentials| Builder::new().push(&images.archive("fn-test"), &reference, credentials).status.success();
     assert!(!push(None) && push(Some(USER)));
-    let mut node = Node::with_operator_and(&[]);
+    let place = Project::empty();
+    place.write("config.json", login_to(&registry));
+    let credentials = format!("containers.credentials={}", place.path().join("config.json").display());
+    let node = Node::with_operator_and(&[&credentials]);
     let project = project(&reference);
     let output = node.mu(project.path(), &["deploy"]).output().unwrap();
     assert!(!output.status.success());
     assert!(said(&output).contains("denies access") && !said(&output).contains(USER.1), "{}", said(&output));
-    log_in(node.home(), &registry);
-    node.kill_and_start_again();
+    // The command line asks as its user, for the digest; the node asks as the operator.
+    fs::create_dir_all(node.home().join(".docker")).unwrap();
+    fs::write(node.home().join(".docker/config.json"), login_to(&registry)).unwrap();
     node.done(project.path(), &["deploy"]);
     assert_eq!(node.get("/test/web/f").status, 200);
 }
@@ -153,26 +156,53 @@ fn what_fns_api_makes_is_pulled_and_called() {
 
     for (wanted, status, message) in [
         (json!({"isCrash": true}), 502, "error receiving function response"),
+        (json!({"invalidResponse": true}), 502, "invalid function response"),
+        (json!({"fdkStatus": 500}), 502, "invalid function response"),
         (json!({"fdkStatus": 502}), 502, "function failed"),
+        (json!({"fdkStatus": 504}), 504, "Timed out"),
         (json!({"sleepTime": 60_000}), 504, "Timed out"),
         (json!({"responseSize": 7 << 20}), 502, "function response body too large"),
+        (json!({"headerSize": 200_000}), 502, "function response header too large"),
     ] {
         let answer = node.ask(&token, "POST", &invoke, wanted.to_string().as_bytes());
         assert_eq!((answer.status, answer.json()), (status, json!({ "message": message })), "{wanted}");
     }
+    let change = |what: Value| {
+        let path = format!("/v2/fns/{}", cart["id"].as_str().unwrap());
+        let changed = node.ask(&token, "PUT", &path, what.to_string().as_bytes());
+        assert_eq!(changed.status, 200, "{}", changed.text());
+    };
+    for (start, status, words) in
+        [("exit:1", 502, "Container failed to initialize, "), ("never", 504, "Container initialization timed out, ")]
+    {
+        change(json!({"timeout": 20, "config": {"FN_TEST_START": start}}));
+        let answer = node.ask(&token, "POST", &invoke, b"{}");
+        let message = format!("{words}please ensure you are using the latest fdk and check the logs");
+        assert_eq!((answer.status, answer.json()), (status, json!({ "message": message })), "{start}");
+    }
     // Another image, and the next call is its.
     let missing = format!("{}/me/nothing:1", registry.address());
-    let changed = node.ask(
-        &token,
-        "PUT",
-        &format!("/v2/fns/{}", cart["id"].as_str().unwrap()),
-        json!({ "image": missing }).to_string().as_bytes(),
-    );
-    assert_eq!(changed.status, 200, "{}", changed.text());
+    change(json!({ "image": missing, "config": {"FN_TEST_START": ""} }));
     let answer = node.ask(&token, "POST", &invoke, b"{}");
     assert_eq!(answer.status, 404, "as the registry says: {}", answer.text());
     // Without a token, it is nobody's.
-    let path = format!("/invoke/{}", cart["id"].as_str().unwrap());
-    let nobody = http::send(node.address("api"), "POST", &path, &[], b"{}").unwrap();
+    let nobody = http::send(node.address("api"), "POST", &invoke, &[], b"{}").unwrap();
     assert!([401, 403, 404].contains(&nobody.status), "{}", nobody.text());
+}
+
+#[test]
+fn a_detached_call_is_answered_before_it_has_ended() {
+    let images = images!();
+    let node = Node::with_operator_and(&[]);
+    let project = Project::of_containers(&[("f", &images.archive("fn-test"), super::SMALL)]);
+    node.done(project.path(), &["deploy"]);
+    let token = node.token();
+    let app = node.ask(&token, "GET", "/v2/apps?name=test", b"").json()["items"][0]["id"].clone();
+    let path = format!("/invoke/{}.f", app.as_str().unwrap());
+    let headers = [("authorization", &*format!("Bearer {token}")), ("fn-invoke-type", "detached")];
+    // Longer than anybody would wait here.
+    let wanted = json!({"logOut": "begun", "sleepTime": 25_000}).to_string();
+    let answer = http::send(node.address("api"), "POST", &path, &headers, wanted.as_bytes()).unwrap();
+    assert_eq!((answer.status, answer.body.len()), (202, 0), "{}", answer.text());
+    assert!(answer.header("fn-call-id").is_some());
 }

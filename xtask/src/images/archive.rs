@@ -87,6 +87,8 @@ impl Image {
             "architecture": architecture(),
             "os": "linux",
             "config": { "Entrypoint": self.entrypoint, "Env": env, "WorkingDir": self.directory },
+            // One entry for each layer: a builder counts them before it adds its own.
+            "history": layers.iter().map(|_| json!({ "created_by": "cargo xtask images" })).collect::<Vec<_>>(),
             "rootfs": {
                 "type": "layers",
                 "diff_ids": layers.iter().map(|layer| &layer.diff_id).collect::<Vec<_>>(),
