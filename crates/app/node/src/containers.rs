@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mu_env::{Env, Shutdown};
-use mu_image::{Form, ImageStore, Registries, StoreParams};
+use mu_image::{ImageStore, Registries, StoreParams};
 use mu_runtime::{ContainerEngine, ContainerParts, EgressDial, EgressPolicy, Engine, LoadError, LoadParams, Program};
 use mu_telemetry::ContainerReadings;
 use tokio::sync::OnceCell;
