@@ -88,6 +88,7 @@ impl Machine {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 pub(crate) async fn open(dir: &Path) -> Option<OciRunner> {
     match OciRunner::open(params(dir, None)).await {
         Ok(runner) => Some(runner),
