@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use mu_abi::{DbReply, DbRequest, Outgoing, Response, Status, StorageReply, StorageRequest};
 use mu_env::Env;
 use mu_runtime::{
-    Artifact, Call, EgressPolicy, ExecutionUsage, Form, HttpClient, Limits, LoadParams, Owner, Request, Services, WasmConfig, WasmEngine, empty_body,
+    Artifact, Call, EgressPolicy, ExecutionUsage, Form, HttpClient, Limits, LoadParams, Owner, Request, Services,
+    WasmConfig, WasmEngine, empty_body,
 };
 use mu_stack::{ContainerSettings, Instances, Runtime, StackId};
 use mu_telemetry::{InvocationLog, LogRecord, LogSink};

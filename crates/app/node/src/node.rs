@@ -70,7 +70,8 @@ impl Node {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = HttpClient::new(config.egress);
         let wasm = WasmEngine::start(env.clone(), &WasmConfig::new(config.cache_dir.join("modules")), http)?;
-        let containers = Containers::new(env.clone(), config.containers.clone(), config.egress, config.data_dir.clone());
+        let containers =
+            Containers::new(env.clone(), config.containers.clone(), config.egress, config.data_dir.clone());
         let containers = Arc::new(containers);
         env.tasks().spawn(Arc::clone(&containers).run(env.tasks().shutdown().clone()));
         let invoker = Arc::new(Invoker::new(Parts {

@@ -71,8 +71,8 @@ impl MemoryRunner {
 
     /// The ids of the containers that were not removed.
     #[must_use]
-    pub fn containers(&self) -> Vec<String> {
-        self.lock().containers.keys().cloned().collect()
+    pub fn containers(&self) -> Vec<ContainerId> {
+        self.lock().containers.keys().map(|id| ContainerId::of(id)).collect()
     }
 
     /// Whether a container is frozen; `None` if it was removed.

@@ -73,7 +73,9 @@ pub enum LoadError {
         reason: String,
     },
     /// A function asks for more memory than the node has for containers.
-    #[error("its memory_limit of {needed_bytes} bytes is more than the {available_bytes} bytes that the node has for containers")]
+    #[error(
+        "its memory_limit of {needed_bytes} bytes is more than the {available_bytes} bytes that the node has for containers"
+    )]
     TooLargeForNode {
         /// What it asks for.
         needed_bytes: u64,

@@ -55,15 +55,10 @@ impl ContainerSettings {
         let reused = reused.then(|| "a container has no `instances`".to_owned());
         let strange = runtime != Runtime::Container && *self != Self::default();
         let strange = strange.then(|| format!("a function of runtime {runtime} has the settings of a container"));
-        [
-            ("idle_timeout", idle),
-            ("min_instances", kept),
-            ("instances", reused),
-            ("runtime", strange),
-        ]
-        .into_iter()
-        .filter_map(|(key, mistake)| Some((key, mistake?)))
-        .collect()
+        [("idle_timeout", idle), ("min_instances", kept), ("instances", reused), ("runtime", strange)]
+            .into_iter()
+            .filter_map(|(key, mistake)| Some((key, mistake?)))
+            .collect()
     }
 }
 

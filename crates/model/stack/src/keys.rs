@@ -255,7 +255,7 @@ const TIMEOUT: Key = Key {
 const MAX_INSTRUCTIONS: Key = Key {
     name: "max_instructions",
     required: false,
-    about: "Most instructions of one invocation, like 500M (suffixes k, M, G, T are decimal). Not for containers.",
+    about: "Most instructions of one invocation, like 500M (suffixes k, M, G, T are decimal).",
     schema: || {
         json!({
             "type": ["string", "integer"],

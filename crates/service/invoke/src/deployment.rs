@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mu_runtime::{Limits, Program};
 use mu_stack::{
-    Auth, BoxName, FunctionName, Gateway, GatewayName, HandlerRef, Method, MethodSet, PathTemplate, Route,
-    RouteMatch, RouteTable, Runtime, Stack, StackId, WebSocketLimits,
+    Auth, BoxName, FunctionName, Gateway, GatewayName, HandlerRef, Method, MethodSet, PathTemplate, Route, RouteMatch,
+    RouteTable, Runtime, Stack, StackId, WebSocketLimits,
 };
 use tokio::sync::Notify;
 

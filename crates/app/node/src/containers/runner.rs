@@ -32,12 +32,8 @@ async fn oci(
     env: &Env,
     runtime: Option<PathBuf>,
 ) -> Result<(Arc<dyn Runner>, Form), String> {
-    let params = OciParams {
-        dir: dir.to_owned(),
-        runtime,
-        allow_unenforced: settings.allow_unenforced,
-        env: env.clone(),
-    };
+    let params =
+        OciParams { dir: dir.to_owned(), runtime, allow_unenforced: settings.allow_unenforced, env: env.clone() };
     let runner = OciRunner::open(params).await.map_err(|error| error.to_string())?;
     Ok((Arc::new(runner), Form::Unpacked))
 }

@@ -72,12 +72,8 @@ impl MadeFns {
             fns.remove(&oldest);
         }
         let deployment = Arc::new(OnceCell::new());
-        let known = Made {
-            record: made.clone(),
-            config: app.config.clone(),
-            deployment: Arc::clone(&deployment),
-            used: now,
-        };
+        let known =
+            Made { record: made.clone(), config: app.config.clone(), deployment: Arc::clone(&deployment), used: now };
         fns.insert(made.id, known);
         deployment
     }
@@ -90,9 +86,11 @@ impl MadeFns {
 /// The stack that a fn is to the engine: its app with this function alone.
 fn params(loader: &Loader, app: &StackRecord, made: &FnRecord) -> Result<DeployParams, RegionError> {
     let artifact = Artifact::from_bytes(ContainerArtifact::bytes_of(&made.image));
-    let binary: BinaryId = artifact.hash.to_string().parse().map_err(|error| {
-        RegionError::Internal(format!("the hash of a fn's image: {error}"))
-    })?;
+    let binary: BinaryId = artifact
+        .hash
+        .to_string()
+        .parse()
+        .map_err(|error| RegionError::Internal(format!("the hash of a fn's image: {error}")))?;
     let function = Function {
         name: made.name.clone(),
         artifact: Code::Binary(binary),
@@ -111,9 +109,9 @@ fn params(loader: &Loader, app: &StackRecord, made: &FnRecord) -> Result<DeployP
             ..ContainerSettings::default()
         },
     };
-    let stack = Stack::of_function(app.name.clone(), function).with_environment(&app.config).map_err(|error| {
-        RegionError::NotLoadable(format!("the app's configuration and that of the fn: {error}"))
-    })?;
+    let stack = Stack::of_function(app.name.clone(), function)
+        .with_environment(&app.config)
+        .map_err(|error| RegionError::NotLoadable(format!("the app's configuration and that of the fn: {error}")))?;
     Ok(DeployParams {
         id: app.id,
         // It belongs to no version.

@@ -8,11 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
+use mu_control::catalog::fns::FnRecord;
 use mu_control::catalog::{
     ArtifactHash, Artifacts, Catalog, DataFate, Routing, StackRecord, StackRef, StoredVersion, VersionNumber,
 };
 use mu_control::quota::Quotas;
-use mu_control::catalog::fns::FnRecord;
 use mu_control::region::{CallForm, Region, RegionBody, RegionCall, RegionError};
 use mu_control::rollout::{Counts, LatencyHistogram};
 use mu_control::secrets::{SecretError, SecretName, Secrets};

@@ -115,7 +115,8 @@ impl ContainerEngine {
         let reader = artifact.clone();
         let bytes = tokio::task::spawn_blocking(move || reader.read()).await;
         let bytes = bytes.map_err(std::io::Error::other).and_then(|read| read).map_err(LoadError::Read)?;
-        let kind = ContainerArtifact::of(&bytes).map_err(|error| LoadError::NotAnImage { reason: error.to_string() })?;
+        let kind =
+            ContainerArtifact::of(&bytes).map_err(|error| LoadError::NotAnImage { reason: error.to_string() })?;
         let image = match kind {
             ContainerArtifact::Image(name) => self.images.pull(&name.as_str().parse()?).await,
             ContainerArtifact::Archive => self.images.load_archive(ImageArchive::Bytes(bytes)).await,

@@ -193,10 +193,13 @@ mod tests {
 
     fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
         let parsed = pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-        parsed.collect::<Vec<(HeaderName, HeaderValue)>>().into_iter().fold(HeaderMap::new(), |mut all, (name, value)| {
-            all.append(name, value);
-            all
-        })
+        parsed.collect::<Vec<(HeaderName, HeaderValue)>>().into_iter().fold(
+            HeaderMap::new(),
+            |mut all, (name, value)| {
+                all.append(name, value);
+                all
+            },
+        )
     }
 
     fn lines(headers: &HeaderMap) -> Vec<String> {
@@ -294,9 +297,24 @@ mod tests {
             (502, &[][..], false, "the function failed: said"),
             (504, &[], false, "the function did not answer within 1s (timeout)"),
             (500, &[], true, "the function answered with the status 500 Internal Server Error of its FDK"),
-            (200, &[("fn-http-status", "99")], false, "the function answered with the invalid status \"99\" in fn-http-status"),
-            (200, &[("fn-http-status", "101")], false, "the function answered with the invalid status \"101\" in fn-http-status"),
-            (200, &[("fn-http-status", "x")], false, "the function answered with the invalid status \"x\" in fn-http-status"),
+            (
+                200,
+                &[("fn-http-status", "99")],
+                false,
+                "the function answered with the invalid status \"99\" in fn-http-status",
+            ),
+            (
+                200,
+                &[("fn-http-status", "101")],
+                false,
+                "the function answered with the invalid status \"101\" in fn-http-status",
+            ),
+            (
+                200,
+                &[("fn-http-status", "x")],
+                false,
+                "the function answered with the invalid status \"x\" in fn-http-status",
+            ),
         ] {
             let (found, failure) = match answered(Form::Http, status, pairs) {
                 Answer::Failed(failure) => (false, failure),

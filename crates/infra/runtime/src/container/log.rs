@@ -11,7 +11,7 @@ use crate::lines::Lines;
 /// What is kept of what a container writes before its first call, in bytes: enough to tell why it does not start.
 const EARLY_BYTES_MAX: usize = 32 << 10;
 
-/// Bytes read from a pipe at once: what a pipe holds.
+/// Bytes read from a pipe in one go: what a pipe holds.
 const READ_BYTES: usize = 64 << 10;
 
 /// Both streams of one container. What is written during a call, and after it until the next one, belongs to that
@@ -64,8 +64,9 @@ impl OutputLog {
     /// Delivers everything that was written until now, the beginnings of lines included.
     pub(super) fn catch_up(&self) {
         for stream in [&self.stdout, &self.stderr] {
-            // Everything that is in the pipe, and no more than a pipe holds: who writes without end is not waited for.
-            self.read(stream, READ_BYTES);
+            // Everything that is in the pipe, whether or not tokio knows of it yet, and no more than a pipe holds: who
+            // writes without end is not waited for.
+            self.read(stream, |buffer| rustix::io::read(&stream.pipe, buffer).map_err(io::Error::from));
             stream.lines().flush(&mut |source, line| self.deliver(source, line));
         }
     }
@@ -81,7 +82,7 @@ impl OutputLog {
 
     async fn pump_stream(&self, stream: &Stream) {
         while stream.pipe.readable().await.is_ok() {
-            if self.read(stream, READ_BYTES).is_end() {
+            if self.read(stream, |buffer| stream.pipe.try_read(buffer)).is_end() {
                 return;
             }
             // Others have their turn, however fast it is written.
@@ -89,17 +90,17 @@ impl OutputLog {
         }
     }
 
-    /// Reads what is there, at most so much.
-    fn read(&self, stream: &Stream, bytes_max: usize) -> Progress {
+    /// Reads what is there, and no more than a pipe holds.
+    fn read(&self, stream: &Stream, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> Progress {
         let mut buffer = [0; 8 << 10];
         let mut lines = stream.lines();
         let mut bytes = 0;
-        while bytes < bytes_max {
-            match stream.pipe.try_read(&mut buffer) {
+        while bytes < READ_BYTES {
+            match read(&mut buffer) {
                 Ok(0) => return Progress::End,
-                Ok(read) => {
-                    bytes += read;
-                    lines.write(&buffer[..read], &mut |source, line| self.deliver(source, line));
+                Ok(count) => {
+                    bytes += count;
+                    lines.write(&buffer[..count], &mut |source, line| self.deliver(source, line));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Progress::More,
                 Err(_) => return Progress::End,

@@ -104,7 +104,10 @@ impl ContainerProgram {
                 Err(failure)
             }
             Answer::Broken(failure) => {
-                log.write_runtime(Level::Warn, "its container is replaced: it does not keep to the contract".to_owned());
+                log.write_runtime(
+                    Level::Warn,
+                    "its container is replaced: it does not keep to the contract".to_owned(),
+                );
                 Err(failure)
             }
         }
@@ -126,12 +129,7 @@ struct Running {
 }
 
 impl Running {
-    fn begin(
-        mut lease: Lease,
-        services: Arc<dyn Services>,
-        memory_limit_bytes: u64,
-        log: &Arc<InvocationLog>,
-    ) -> Self {
+    fn begin(mut lease: Lease, services: Arc<dyn Services>, memory_limit_bytes: u64, log: &Arc<InvocationLog>) -> Self {
         lease.call_begins();
         lease.instance().output().begin(log);
         Self { open: Some((lease, services)), memory_limit_bytes }

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use mu_abi::{DbReply, DbRequest, Header, Outgoing, Status, StorageReply, StorageRequest};
 use mu_env::Env;
 use mu_runtime::{
-    Artifact, Call, EgressPolicy, Engine, ExecutionUsage, Form, HttpClient, Limits, LoadError, LoadParams, Outcome, Owner, Program, Ran, Request, Services, WasmConfig, WasmEngine, empty_body,
+    Artifact, Call, EgressPolicy, Engine, ExecutionUsage, Form, HttpClient, Limits, LoadError, LoadParams, Outcome,
+    Owner, Program, Ran, Request, Services, WasmConfig, WasmEngine, empty_body,
 };
 use mu_stack::{ContainerSettings, Instances, Runtime, StackId};
 use mu_telemetry::{InvocationLog, LogRecord, LogSink};
@@ -68,27 +69,32 @@ impl Bench {
     }
 
     pub(crate) fn call(&self, limits: Limits) -> Call {
-        let sink = Arc::clone(&self.logs) as Arc<dyn LogSink>;
-        let id = self.env.new_invocation_id();
-        Call {
-            handler: "handle".into(),
-            request: Request {
-                form: Form::Http,
-                begun: None,
-                method: http::Method::GET,
-                path: "/".to_owned(),
-                path_params: Vec::new(),
-                query: Vec::new(),
-                raw_query: None,
-                headers: http::HeaderMap::new(),
-                body: empty_body(),
-            },
-            env: Arc::new([]),
-            limits,
-            deadline: self.env.clock().instant() + limits.timeout,
-            services: Arc::new(Silent::default()),
-            log: InvocationLog::new(self.env.clone(), sink, id, [1; 32], "stack".into(), "function".into(), 1_000),
-        }
+        call(&self.env, &self.logs, limits)
+    }
+}
+
+/// A call without a body, whose lines go to `logs`.
+pub(crate) fn call(env: &Env, logs: &Arc<Kept>, limits: Limits) -> Call {
+    let sink = Arc::clone(logs) as Arc<dyn LogSink>;
+    let id = env.new_invocation_id();
+    Call {
+        handler: "handle".into(),
+        request: Request {
+            form: Form::Http,
+            begun: None,
+            method: http::Method::GET,
+            path: "/".to_owned(),
+            path_params: Vec::new(),
+            query: Vec::new(),
+            raw_query: None,
+            headers: http::HeaderMap::new(),
+            body: empty_body(),
+        },
+        env: Arc::new([]),
+        limits,
+        deadline: env.clock().instant() + limits.timeout,
+        services: Arc::new(Silent::default()),
+        log: InvocationLog::new(env.clone(), sink, id, [1; 32], "stack".into(), "function".into(), 1_000),
     }
 }
 

@@ -200,7 +200,8 @@ fn limits(fields: &Fields<'_>, problems: &mut Problems) -> FuncLimits {
             Some(Ok(value)) => *limits.of_mut(limit) = value,
             Some(Err(mistake)) => problems.add(entry.node.position, mistake),
             None => {
-                problems.add(entry.node.position, format!("{limit} is a number, but this is {}", entry.node.describe()))
+                problems
+                    .add(entry.node.position, format!("{limit} is a number, but this is {}", entry.node.describe()));
             }
         }
     }

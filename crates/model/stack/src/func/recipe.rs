@@ -4,10 +4,15 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
+use crate::image_ref::ImageRef;
+
 use super::{FuncFile, FuncLanguage, FuncRuntime};
 
 /// The file of a folder that says how its image is built.
 pub(super) const DOCKERFILE: &str = "Dockerfile";
+
+/// Where Project Fn's images are. Not every builder looks there for a name without a registry.
+const FN_IMAGES: &str = "docker.io/fnproject";
 
 /// The release of Project Fn's images for Java that functions are built in and run on.
 const JAVA_RELEASE: &str = "1.0.187";
@@ -99,8 +104,9 @@ struct Kit {
 impl Kit {
     fn dockerfile(&self, file: &FuncFile, runtime: &FuncRuntime) -> String {
         let (build_image, run_image) = (self.images)(runtime.version.as_deref());
-        let build_image = file.build_image.as_ref().map_or(build_image, ToString::to_string);
-        let run_image = file.run_image.as_ref().map_or(run_image, ToString::to_string);
+        let named = |image: &ImageRef| image.with_registry().to_string();
+        let build_image = file.build_image.as_ref().map_or(build_image, named);
+        let run_image = file.run_image.as_ref().map_or(run_image, named);
         let mut text = String::new();
         let mut line = |line: &str| {
             let _ = writeln!(text, "{line}");
@@ -187,7 +193,8 @@ fn java() -> Kit {
                 "8" | "1.8" => JAVA_RELEASE.to_owned(),
                 version => format!("{kit}{version}-{JAVA_RELEASE}"),
             };
-            (format!("fnproject/fn-java-fdk-build:{}", tag("jdk")), format!("fnproject/fn-java-fdk:{}", tag("jre")))
+            let image = |name: &str, kit| format!("{FN_IMAGES}/{name}:{}", tag(kit));
+            (image("fn-java-fdk-build", "jdk"), image("fn-java-fdk", "jre"))
         },
         before: vec![
             "ENV MAVEN_OPTS=-Dmaven.repo.local=/usr/share/maven/ref/repository",
@@ -205,5 +212,5 @@ fn java() -> Kit {
 
 /// Project Fn's images of a language.
 fn images(language: &str, version: &str) -> (String, String) {
-    (format!("fnproject/{language}:{version}-dev"), format!("fnproject/{language}:{version}"))
+    (format!("{FN_IMAGES}/{language}:{version}-dev"), format!("{FN_IMAGES}/{language}:{version}"))
 }

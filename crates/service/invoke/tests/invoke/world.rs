@@ -11,7 +11,8 @@ use mu_invoke::{
     ReceiptSink, Secrets,
 };
 use mu_runtime::{
-    Artifact, Call, Engine, ExecutionUsage, Failure, Form, LoadError, LoadParams, Outcome, Program, Ran, Request, Response, empty_body, full_body,
+    Artifact, Call, Engine, ExecutionUsage, Failure, Form, LoadError, LoadParams, Outcome, Program, Ran, Request,
+    Response, empty_body, full_body,
 };
 use mu_stack::{Manifest, StackId};
 use mu_storage::{Boxes, MemBlobs, RootKey};

@@ -18,7 +18,10 @@ const WORDS: [(&str, &str); 18] = [
     ("function_response_invalid", "invalid function response"),
     ("function_output_too_large", "function response body too large"),
     ("function_head_too_large", "function response header too large"),
-    ("function_not_started", "Container failed to initialize, please ensure you are using the latest fdk and check the logs"),
+    (
+        "function_not_started",
+        "Container failed to initialize, please ensure you are using the latest fdk and check the logs",
+    ),
     (
         "function_start_timed_out",
         "Container initialization timed out, please ensure you are using the latest fdk and check the logs",

@@ -28,8 +28,8 @@ use crate::access::{
 use crate::api::{ApiSettings, Control, Rollouts, Turns};
 use crate::audit::Audit;
 use crate::catalog::fns::FnRecord;
-use crate::catalog::{StackRecord, 
-    ArtifactHash, Artifacts, Catalog, DataFate, Idempotency, NewStack, NewVersion, Routing, StoredVersion,
+use crate::catalog::{
+    ArtifactHash, Artifacts, Catalog, DataFate, Idempotency, NewStack, NewVersion, Routing, StackRecord, StoredVersion,
     VersionNumber,
 };
 use crate::domains::{Domains, MemHosts, MemProver};
@@ -120,7 +120,11 @@ impl World {
             turns: Turns::default(),
             metrics,
             rollouts: Rollouts::default(),
-            settings: ApiSettings { gateway_url: "http://127.0.0.1:12080".to_owned(), request_bytes_max: 1 << 20, detached_drain: Duration::ZERO },
+            settings: ApiSettings {
+                gateway_url: "http://127.0.0.1:12080".to_owned(),
+                request_bytes_max: 1 << 20,
+                detached_drain: Duration::ZERO,
+            },
         });
         let router = Arc::clone(&control).router();
         Self { env, control, region, prover, hosts, router }
