@@ -18,7 +18,8 @@ const DIR: &str = "MU_TEST_LEAVE";
 async fn a_node_to_be_killed() {
     let Some(dir) = env::var_os(DIR) else { return };
     let runner = open(dir.as_ref()).await.unwrap();
-    let image = Images::new(Form::Unpacked).image(&SHELL).await;
+    let images = Images::new(Form::Unpacked);
+    let image = images.image(&SHELL).await;
     let mut containers = Vec::new();
     for script in ["sleep 1000", "while :; do :; done", "sleep 1000 & sleep 1000"] {
         containers.push(runner.start(spec(&image, script)).await.unwrap());
