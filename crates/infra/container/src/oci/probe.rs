@@ -123,16 +123,17 @@ async fn look_at(launcher: &Launcher, container: &OciContainer, allow_unenforced
         return Err(failed("it cannot be frozen".to_owned()));
     }
     // What it did last may be counted after it was frozen.
-    let mut frozen = start;
+    let (mut frozen, mut is_still) = (start, false);
     for _ in 0..LOOKS {
         let now = spent();
-        if now == frozen {
+        is_still = now == frozen;
+        if is_still {
             break;
         }
         frozen = now;
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    if spent() != frozen {
+    if !is_still {
         return Err(failed("it goes on when it is frozen".to_owned()));
     }
     container.thaw().await?;
