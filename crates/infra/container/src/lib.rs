@@ -9,7 +9,6 @@ use std::{fs, io};
 use sha2::{Digest, Sha256};
 
 mod cgroup;
-#[cfg(feature = "conformance")]
 pub mod conformance;
 mod docker;
 mod limits;

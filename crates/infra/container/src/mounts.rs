@@ -36,7 +36,7 @@ fn parse(mountinfo: &str) -> Vec<Mount> {
     mountinfo.lines().filter_map(parse_line).collect()
 }
 
-/// `36 35 98:0 /root /dir rw,noatime master:1 - ext4 /dev/sda rw,errors=continue`, with any number of tags before the dash.
+/// `36 35 98:0 /a /dir rw,noatime master:1 - ext4 /dev/sda rw,errors=continue`, with any number of tags before the dash.
 fn parse_line(line: &str) -> Option<Mount> {
     let (mount, filesystem) = line.split_once(" - ")?;
     let mut filesystem = filesystem.split(' ');

@@ -85,7 +85,10 @@ impl OciRunner {
             let launcher = Launcher { runtime, directory, cgroups, env };
             match probe::check(&launcher, params.allow_unenforced).await {
                 Ok(()) => return Ok(Self(Arc::new(Inner { launcher, roots: Roots::default() }))),
-                Err(error) => errors.push(error),
+                Err(error) => {
+                    tracing::info!(%error, "an OCI runtime is passed over");
+                    errors.push(error);
+                }
             }
         }
         Err(together(errors))

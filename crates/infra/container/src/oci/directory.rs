@@ -1,8 +1,8 @@
 //! The directory in which a runner keeps what containers consist of. All of it can be thrown away with them.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::{ContainerId, net};
@@ -16,6 +16,9 @@ pub(super) const ETC: [(&str, &str); 3] = [
 
 /// Directories that something is mounted on.
 const MOUNT_POINTS: [&str; 5] = ["dev", "etc", "proc", "sys", "tmp"];
+
+/// What `/tmp` has to have before something is mounted on it: runc gives that to the mount, whatever it is told.
+const TMP_MODE: u32 = 0o1777;
 
 /// A directory, used by one process at a time.
 #[derive(Debug)]
@@ -83,12 +86,13 @@ pub(super) fn lay_mount_points(root: &Path) -> io::Result<()> {
     for (name, _) in ETC {
         fs::write(root.join("etc").join(name), "")?;
     }
-    Ok(())
+    fs::set_permissions(root.join("tmp"), Permissions::from_mode(TMP_MODE))
 }
 
 /// Whether everything is there that is mounted on. A link there is none: it could lead to where nothing is.
 pub(super) fn has_mount_points(root: &Path) -> bool {
-    let kind = |name: &str| fs::symlink_metadata(root.join(name)).ok().map(|metadata| metadata.file_type());
-    MOUNT_POINTS.iter().all(|dir| kind(dir).is_some_and(|kind| kind.is_dir()))
-        && ETC.iter().all(|(name, _)| kind(&format!("etc/{name}")).is_some_and(|kind| kind.is_file()))
+    let metadata = |name: &str| fs::symlink_metadata(root.join(name)).ok();
+    MOUNT_POINTS.iter().all(|dir| metadata(dir).is_some_and(|metadata| metadata.is_dir()))
+        && ETC.iter().all(|(name, _)| metadata(&format!("etc/{name}")).is_some_and(|metadata| metadata.is_file()))
+        && metadata("tmp").is_some_and(|metadata| metadata.mode() & 0o7777 == TMP_MODE)
 }

@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::fchown;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use std::{fs, io};
 
 use mu_env::Env;
@@ -24,7 +25,10 @@ use crate::limits::USER;
 use crate::net::Namespace;
 use crate::{ContainerId, ContainerOutput, LogPipe, RunnerError, io_error, socket_dir};
 
-/// As much of what a runtime complains about is passed on.
+/// What a runtime complains about is there when it has ended, unless something of it goes on and says nothing.
+const COMPLAINT_TIME_MAX: Duration = Duration::from_millis(100);
+
+/// As much of it is passed on.
 const REASON_BYTES_MAX: usize = 500;
 
 /// What it takes to start containers.
@@ -75,7 +79,7 @@ impl Launcher {
         }
         let finding = io_error(|| format!("finding the process of container {id}"));
         let process = match container {
-            Ok(None) => return Err(self.failed(complaint(&stderr, &bundle))),
+            Ok(None) => return Err(self.failed(complaint(&stderr, &bundle).await)),
             Ok(Some(pid)) => watch(pid).map_err(finding)?,
             Err(error) => return Err(finding(error)),
         };
@@ -116,7 +120,9 @@ fn watch(pid: Pid) -> io::Result<AsyncFd<OwnedFd>> {
 }
 
 /// What the runtime said, to its standard error or to its log.
-fn complaint(stderr: &LogPipe, bundle: &Path) -> String {
+async fn complaint(stderr: &LogPipe, bundle: &Path) -> String {
+    // Tokio reads nothing before it has heard that there is something. There is: it ended.
+    let _ = tokio::time::timeout(COMPLAINT_TIME_MAX, stderr.readable()).await;
     let mut said = vec![0; REASON_BYTES_MAX];
     let length = stderr.try_read(&mut said).unwrap_or_default();
     let said = String::from_utf8_lossy(&said[..length]).trim().to_owned();

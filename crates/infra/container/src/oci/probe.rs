@@ -86,9 +86,11 @@ async fn look_at(launcher: &Launcher, container: &OciContainer, allow_unenforced
         reason,
     };
 
-    let [pid] = Vec::from_iter(cgroups.processes(group))[..] else {
+    // The runtime may take a moment to leave it.
+    if !eventually(|| cgroups.processes(group).len() == 1).await {
         return Err(failed("its process is not in the control group that was asked for".to_owned()));
-    };
+    }
+    let pid = cgroups.processes(group).pop_first().unwrap_or_default();
     let reading = || format!("looking at process {pid} of a trial");
     let isolation = isolation(pid).map_err(io_error(reading))?;
     if !isolation.is_empty() {
@@ -120,9 +122,18 @@ async fn look_at(launcher: &Launcher, container: &OciContainer, allow_unenforced
     if !eventually(|| cgroups.is_frozen(group).unwrap_or_default()).await {
         return Err(failed("it cannot be frozen".to_owned()));
     }
-    let frozen = spent();
-    tokio::time::sleep(Duration::from_millis(5)).await;
-    if spent() != frozen {
+    // What it did last may be counted after it was frozen.
+    let (mut frozen, mut is_still) = (start, false);
+    for _ in 0..LOOKS {
+        let now = spent();
+        is_still = now == frozen;
+        if is_still {
+            break;
+        }
+        frozen = now;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    if !is_still {
         return Err(failed("it goes on when it is frozen".to_owned()));
     }
     container.thaw().await?;
@@ -159,7 +170,7 @@ fn isolation(pid: i32) -> io::Result<Vec<String>> {
     if !files.split_whitespace().take(2).all(|limit| limit == LIMITS.open_files.to_string()) {
         wrong.push(format!("open files are {}", files.trim()));
     }
-    // `65 43 254:0 /root / ro,relatime - ext4 /dev/vda rw`
+    // `65 43 254:0 /a / ro,relatime - ext4 /dev/vda rw`
     let is_read_only = |line: &str| {
         let mut fields = line.split(' ').skip(4);
         fields.next() == Some("/") && fields.next().is_some_and(|options| options.split(',').any(|o| o == "ro"))

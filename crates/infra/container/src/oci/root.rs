@@ -24,7 +24,8 @@ pub(super) struct Root {
     path: PathBuf,
     /// Whether it is a mount of ours, on a directory of its own.
     is_overlay: bool,
-    _image: Option<RootFs>,
+    /// What must not go before it.
+    _image: Option<(Image, RootFs)>,
 }
 
 /// The root filesystems that containers have now, by the digests of their images.
@@ -41,15 +42,15 @@ impl Roots {
         if let Some(root) = roots.get(&digest).and_then(Weak::upgrade) {
             return Ok(root);
         }
-        let image = image.rootfs().await?;
-        let root = if has_mount_points(image.path()) {
-            Root { path: image.path().to_owned(), is_overlay: false, _image: Some(image) }
+        let rootfs = image.rootfs().await?;
+        let root = if has_mount_points(rootfs.path()) {
+            Root { path: rootfs.path().to_owned(), is_overlay: false, _image: Some((image.clone(), rootfs)) }
         } else {
             // Never a name for the second time: the mount of before may be about to go.
             let path = directory.roots().join(self.count.fetch_add(1, Ordering::Relaxed).to_string());
-            overlay(&path, &[&directory.skeleton(), image.path()])
+            overlay(&path, &[&directory.skeleton(), rootfs.path()])
                 .map_err(io_error(|| format!("adding mount points to the image {digest}")))?;
-            Root { path, is_overlay: true, _image: Some(image) }
+            Root { path, is_overlay: true, _image: Some((image.clone(), rootfs)) }
         };
         let root = Arc::new(root);
         roots.retain(|_, root| root.strong_count() > 0);

@@ -17,26 +17,33 @@ const PROGRAMS: [&str; 13] =
 
 /// A store of images with a shell and a few tools, and nothing else: no `/proc` to mount on, no `/etc/hosts`.
 pub(crate) struct Images {
-    dir: TempDir,
+    dir: PathBuf,
     store: ImageStore,
+    _temporary: Option<TempDir>,
 }
 
 impl Images {
     pub(crate) fn new(form: Form) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        let images = Self::at(dir.path(), form);
+        Self { _temporary: Some(dir), ..images }
+    }
+
+    /// In a directory, where others may have been before.
+    pub(crate) fn at(dir: &Path, form: Form) -> Self {
         let store = ImageStore::open(StoreParams {
-            dir: dir.path().join("store"),
+            dir: dir.join("store"),
             form,
             limits: ImageLimits::default(),
             registries: Registries::default(),
             env: Env::system(),
         });
-        Self { store: store.unwrap(), dir }
+        Self { store: store.unwrap(), dir: dir.to_owned(), _temporary: None }
     }
 
     /// An image that runs `command`.
     pub(crate) async fn image(&self, command: &[&str]) -> Image {
-        let dir = tempfile::tempdir_in(self.dir.path()).unwrap();
+        let dir = tempfile::tempdir_in(&self.dir).unwrap();
         let layer = dir.path().join("layer.tar");
         tar(&layer, &lay_programs(&dir.path().join("root")), &["."]);
         let diff_id = format!("sha256:{:x}", Sha256::digest(fs::read(&layer).unwrap()));

@@ -18,7 +18,8 @@ const DIR: &str = "MU_TEST_LEAVE";
 async fn a_node_to_be_killed() {
     let Some(dir) = env::var_os(DIR) else { return };
     let runner = open(dir.as_ref()).await.unwrap();
-    let image = Images::new(Form::Unpacked).image(&SHELL).await;
+    let images = Images::at(dir.as_ref(), Form::Unpacked);
+    let image = images.image(&SHELL).await;
     let mut containers = Vec::new();
     for script in ["sleep 1000", "while :; do :; done", "sleep 1000 & sleep 1000"] {
         containers.push(runner.start(spec(&image, script)).await.unwrap());
@@ -34,7 +35,7 @@ async fn a_node_to_be_killed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_killed_node_leaves_is_swept() {
     let Some(machine) = Machine::open().await else { return };
-    let Machine { runner, dir, images } = machine;
+    let Machine { runner, dir, .. } = machine;
     drop(runner);
     let mut node = Command::new(env::current_exe().unwrap())
         .args(["--exact", "sweep::a_node_to_be_killed", "--nocapture"])
@@ -51,6 +52,8 @@ async fn what_a_killed_node_leaves_is_swept() {
     node.kill().unwrap();
     node.wait().unwrap();
 
+    // What it had mounted of images is the store's to clear away.
+    let images = Images::at(dir.path(), Form::Unpacked);
     let runner = open(dir.path()).await.unwrap();
     assert!(ids.iter().any(|id| !groups(id).is_empty()), "they survived the node");
     assert_eq!(runner.sweep().await.unwrap(), 3);
