@@ -15,17 +15,18 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-pub(crate) use budget::{Budget, Stop};
+pub(crate) use budget::{Budget, Stop, Taken};
+pub(crate) use entries::{Entries, Kind};
 pub(crate) use remove::remove_tree;
+pub(crate) use tree::is_opaque;
 
 use crate::digest::Hashing;
 use crate::{Digest, ImageError};
-use budget::Metered;
-use entries::{Entries, Entry, Kind};
+use budget::{Meter, Metered};
+use entries::Entry;
 use tree::{Name, Tree};
 
 const BUFFER_BYTES: usize = 64 << 10;
@@ -86,26 +87,28 @@ impl From<io::Error> for LayerError {
 }
 
 /// Unpacks a layer, compressed or not, into an empty directory, all of it durable when this returns. The layer unpacked
-/// has to have the digest `diff_id`.
+/// has to have the digest `diff_id`. Answers what it took of the budget.
 pub(crate) fn unpack(
     packed: impl Read + Send,
     into: &Path,
     diff_id: &Digest,
     budget: &Budget,
     stop: &Stop,
-) -> Result<(), LayerError> {
-    let unpacked = Metered::new(decompress::decompress(packed)?, budget, stop);
+) -> Result<Taken, LayerError> {
+    let meter = Meter::new(budget, stop);
+    let unpacked = Metered::new(decompress::decompress(packed)?, &meter);
     let mut entries = Entries::new(BufReader::with_capacity(BUFFER_BYTES, Hashing::new(unpacked)));
-    let tree = Tree::open(into, budget)?;
+    let tree = Tree::open(into, &meter)?;
     while let Some(entry) = entries.next()? {
-        budget.take_file()?;
+        meter.take_file()?;
         make(&tree, &entry, &mut entries)?;
     }
     let found = entries.into_inner().into_inner().finish()?;
     if found != *diff_id {
         return Err(LayerError::Corrupt(format!("unpacked, it has the digest {found}")));
     }
-    tree.sync()
+    tree.sync()?;
+    Ok(meter.taken())
 }
 
 fn make(tree: &Tree<'_>, entry: &Entry, content: &mut impl Read) -> Result<(), LayerError> {

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::Digest;
 
 pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
-pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-pub(crate) const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 /// What registries are asked for.
 pub(crate) const ACCEPTED: [&str; 4] = [OCI_INDEX, OCI_MANIFEST, DOCKER_INDEX, DOCKER_MANIFEST];
 
@@ -77,7 +77,9 @@ impl Found {
         let document: Document =
             serde_json::from_slice(text).map_err(|error| format!("its manifest cannot be read: {error}"))?;
         match (document.schema_version, document.manifests, document.config, document.layers) {
-            (1, ..) => Err("its manifest is of version 1, which registries do not make any more: push it again".to_owned()),
+            (1, ..) => {
+                Err("its manifest is of version 1, which registries do not make any more: push it again".to_owned())
+            }
             (2, Some(manifests), None, None) => Ok(Self::Index(Index { manifests })),
             (2, None, Some(config), Some(layers)) => Ok(Self::Manifest(Manifest { config, layers })),
             // Two readers must not see two images.
@@ -135,6 +137,16 @@ pub(crate) fn machine() -> (&'static str, &'static str) {
         other => other,
     };
     ("linux", architecture)
+}
+
+/// What a manifest calls itself; those of OCI need not.
+pub(crate) fn media_type(text: &[u8]) -> String {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Typed {
+        media_type: String,
+    }
+    serde_json::from_slice::<Typed>(text).map_or_else(|_| OCI_MANIFEST.to_owned(), |typed| typed.media_type)
 }
 
 /// Whether a layer of this type can be read. Whether it is compressed, and how, its content tells.

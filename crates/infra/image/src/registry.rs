@@ -15,11 +15,12 @@ pub(crate) mod fake;
 #[cfg(test)]
 mod tests;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use tokio::sync::Mutex;
 
 pub(crate) use client::Clients;
@@ -51,7 +52,8 @@ impl Registry {
         let scheme = if is_plain { "http" } else { "https" };
         let host = if image.registry() == DOCKER_HUB { DOCKER_HUB_REGISTRY } else { image.registry() };
         let base = Url::parse(&format!("{scheme}://{host}/v2/{}/", image.repository()));
-        let base = base.map_err(|error| ImageError::Reference { text: image.to_string(), reason: error.to_string() })?;
+        let base =
+            base.map_err(|error| ImageError::Reference { text: image.to_string(), reason: error.to_string() })?;
         let client = registries.clients().client(is_plain).await?;
         let credentials = registries.credentials(image.registry());
         Ok(Self { image: image.clone(), client, base, credentials, authorization: Mutex::default() })
@@ -61,7 +63,7 @@ impl Registry {
     pub(crate) async fn manifest(&self, wanted: &str, bytes_max: u64) -> Result<Vec<u8>, ImageError> {
         let url = self.url(&["manifests", wanted])?;
         let accepted = ACCEPTED.join(", ");
-        let text = self.retrying(async || {
+        let text = self.retrying(|| async {
             let response = self.send(|client| client.get(url.clone()).header(ACCEPT, &accepted)).await?;
             download::in_memory(self, "its manifest", response, bytes_max).await
         });
@@ -77,7 +79,7 @@ impl Registry {
 
     /// Other content that is small: a configuration.
     pub(crate) async fn small_blob(&self, blob: &Descriptor, bytes_max: u64) -> Result<Vec<u8>, ImageError> {
-        let content = self.retrying(async || {
+        let content = self.retrying(|| async {
             download::in_memory(self, "its configuration", self.blob(blob).await?, bytes_max).await
         });
         let content = content.await?;
@@ -86,7 +88,7 @@ impl Registry {
 
     /// Writes a layer to an empty file, checked. The place in the file is at its end afterwards.
     pub(crate) async fn download(&self, blob: &Descriptor, file: &std::fs::File) -> Result<(), ImageError> {
-        self.retrying(async || {
+        self.retrying(|| async {
             let response = self.blob(blob).await?;
             download::to_file(self, blob, response, file).await
         })
@@ -126,7 +128,10 @@ impl Registry {
     }
 
     /// Runs what may fail in passing up to three times.
-    async fn retrying<T>(&self, attempt: impl AsyncFn() -> Result<T, ImageError>) -> Result<T, ImageError> {
+    async fn retrying<T, A>(&self, attempt: impl Fn() -> A) -> Result<T, ImageError>
+    where
+        A: Future<Output = Result<T, ImageError>>,
+    {
         for pause in PAUSES {
             match attempt().await {
                 Err(error @ ImageError::Unavailable { .. }) => {

@@ -118,9 +118,7 @@ impl ImageSource {
         });
         let config = config.to_string().into_bytes();
         let layers: Vec<_> = layers.iter().map(|layer| gzip(layer)).collect();
-        let descriptor = |media_type: &str, content: &[u8]| {
-            serde_json::json!({"mediaType": media_type, "digest": Digest::of(content), "size": content.len()})
-        };
+        let descriptor = |media_type: &str, content: &[u8]| serde_json::json!({"mediaType": media_type, "digest": Digest::of(content), "size": content.len()});
         let described = layers.iter().map(|layer| descriptor("application/vnd.oci.image.layer.v1.tar+gzip", layer));
         let manifest = serde_json::json!({
             "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",

@@ -16,23 +16,23 @@ const BLOCK_BYTES: u64 = 512;
 
 /// An entry; its content, if it is a file, is read from the [`Entries`] before the next one.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) name: Vec<u8>,
-    pub(super) kind: Kind,
+pub(crate) struct Entry {
+    pub(crate) name: Vec<u8>,
+    pub(crate) kind: Kind,
     /// Where a link leads.
-    pub(super) link: Vec<u8>,
+    pub(crate) link: Vec<u8>,
     pub(super) mode: u32,
     pub(super) uid: u32,
     pub(super) gid: u32,
     /// Seconds since 1970.
     pub(super) mtime: i64,
     /// What is stored of a file, in bytes.
-    pub(super) stored: u64,
-    pub(super) sparse: Option<Sparse>,
+    pub(crate) stored: u64,
+    pub(crate) sparse: Option<Sparse>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     File,
     Directory,
     Symlink,
@@ -41,7 +41,7 @@ pub(super) enum Kind {
     Device,
 }
 
-pub(super) struct Entries<R> {
+pub(crate) struct Entries<R> {
     reader: R,
     /// Content of the current entry that was not read yet, and what pads it to whole blocks.
     content_left: u64,
@@ -49,7 +49,7 @@ pub(super) struct Entries<R> {
 }
 
 impl<R: Read> Entries<R> {
-    pub(super) fn new(reader: R) -> Self {
+    pub(crate) fn new(reader: R) -> Self {
         Self { reader, content_left: 0, padding: 0 }
     }
 
@@ -58,7 +58,7 @@ impl<R: Read> Entries<R> {
     }
 
     /// The next entry; what was not read of the one before is skipped.
-    pub(super) fn next(&mut self) -> Result<Option<Entry>, LayerError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Entry>, LayerError> {
         let mut extensions = Extensions::default();
         loop {
             self.skip()?;
@@ -87,11 +87,8 @@ impl<R: Read> Entries<R> {
         extensions: Extensions,
     ) -> Result<Entry, LayerError> {
         let mut name = extensions.name.unwrap_or_else(|| header.path_bytes().into_owned());
-        let in_header = if kind == EntryType::GNUSparse {
-            Some(Sparse::in_header(header, &mut self.reader)?)
-        } else {
-            None
-        };
+        let in_header =
+            if kind == EntryType::GNUSparse { Some(Sparse::in_header(header, &mut self.reader)?) } else { None };
         let kind = match kind {
             // Before there was a type for directories, a slash told.
             EntryType::Regular if name.ends_with(b"/") => Kind::Directory,
@@ -126,12 +123,18 @@ impl<R: Read> Entries<R> {
             u32::try_from(id).map_err(|_| corrupt("an owner"))
         };
         Ok(Entry {
-            link: extensions.link.or_else(|| header.link_name_bytes().map(|link| link.into_owned())).unwrap_or_default(),
+            link: extensions
+                .link
+                .or_else(|| header.link_name_bytes().map(|link| link.into_owned()))
+                .unwrap_or_default(),
             mode: header.mode().map_err(|_| corrupt("a mode"))?,
             uid: id(extensions.uid, header.uid())?,
             gid: id(extensions.gid, header.gid())?,
             // A time that does not fit is no reason to refuse a file.
-            mtime: extensions.mtime.or_else(|| header.mtime().ok().and_then(|time| i64::try_from(time).ok())).unwrap_or(0),
+            mtime: extensions
+                .mtime
+                .or_else(|| header.mtime().ok().and_then(|time| i64::try_from(time).ok()))
+                .unwrap_or(0),
             name,
             kind,
             stored,
@@ -172,6 +175,13 @@ impl<R: Read> Entries<R> {
         let mut text = Vec::new();
         self.read_to_end(&mut text)?;
         Ok(text)
+    }
+
+    /// Lets the reader pass over what is left of the current entry by itself.
+    pub(crate) fn leap<T>(&mut self, leap: impl FnOnce(&mut R, u64) -> T) -> T {
+        let over = self.content_left + self.padding;
+        (self.content_left, self.padding) = (0, 0);
+        leap(&mut self.reader, over)
     }
 
     fn begin(&mut self, size: u64) -> Result<(), LayerError> {

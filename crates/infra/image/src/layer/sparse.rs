@@ -13,7 +13,7 @@ const SEGMENTS_MAX: usize = 1 << 16;
 
 /// Where the stored bytes of a file belong; between them are holes.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Sparse {
+pub(crate) struct Sparse {
     pub(super) real_size: u64,
     /// Offset and length, in ascending order and within the size.
     pub(super) segments: Vec<(u64, u64)>,
@@ -45,7 +45,10 @@ impl Sparse {
 
     /// The map in front of the content, as GNU tar writes it into POSIX archives (format 1.0), if the records say that
     /// there is one. Answers what of the stored size it took as well.
-    pub(super) fn in_content(records: &SparseRecords, content: &mut impl Read) -> Result<Option<(Self, u64)>, LayerError> {
+    pub(super) fn in_content(
+        records: &SparseRecords,
+        content: &mut impl Read,
+    ) -> Result<Option<(Self, u64)>, LayerError> {
         match (records.major, records.minor) {
             (Some(1), Some(0)) => {}
             (None, None) if !records.is_older => return Ok(None),

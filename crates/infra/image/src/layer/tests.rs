@@ -29,7 +29,7 @@ fn unpack_with(layer: &[u8], budget: &Budget) -> Unpacked {
     let into = outside.path().join("layer");
     fs::create_dir(&into).unwrap();
     let diff_id = Digest::of(layer);
-    let result = unpack(layer, &into, &diff_id, budget, &Stop::default());
+    let result = unpack(layer, &into, &diff_id, budget, &Stop::default()).map(drop);
     let around: Vec<_> = fs::read_dir(outside.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(around.len(), 2, "something was made outside: {around:?}");
     assert_eq!(fs::read_to_string(outside.path().join("secret")).unwrap(), "secret");
@@ -79,7 +79,11 @@ fn hostile_layers_are_refused() {
         ("upward", Tar::default().file("../secret", b"x"), "`../secret` has `..` in its name"),
         ("upward later", Tar::default().dir("a").file("a/../../secret", b"x"), "has `..` in its name"),
         ("through a link upward", Tar::default().symlink("a", "../..").dir("a/secret/"), ""),
-        ("through a link out", Tar::default().symlink("a", "/proc/self/root").file("a/tmp/x", b"x"), "`a`, which is no directory"),
+        (
+            "through a link out",
+            Tar::default().symlink("a", "/proc/self/root").file("a/tmp/x", b"x"),
+            "`a`, which is no directory",
+        ),
         ("through a file", Tar::default().file("a", b"").file("a/b", b"x"), "`a`, which is no directory"),
         ("through a circle", Tar::default().symlink("a", "b").symlink("b", "a").file("a/c", b"x"), "in a circle"),
         ("hard link upward", Tar::default().hard_link("a", "../secret"), "has `..` in its name"),
@@ -226,8 +230,12 @@ fn sparse_files_have_their_holes() {
     let mut map = b"1\n5\n3\n".to_vec();
     map.resize(512, 0);
     map.extend_from_slice(b"xyz");
-    let records =
-        [("GNU.sparse.major", "1"), ("GNU.sparse.minor", "0"), ("GNU.sparse.name", "new"), ("GNU.sparse.realsize", "9")];
+    let records = [
+        ("GNU.sparse.major", "1"),
+        ("GNU.sparse.minor", "0"),
+        ("GNU.sparse.name", "new"),
+        ("GNU.sparse.realsize", "9"),
+    ];
     let layer = unpacked(Tar::default().raw(old, b"abcdef").records(&records).file("GNUSparseFile.0/new", &map));
     layer.result.as_ref().unwrap();
     let old = fs::read(layer.path("old")).unwrap();
@@ -252,7 +260,7 @@ fn what_is_too_large_is_refused_while_it_is_read() {
     long.set_size(1 << 40);
     let mut huge = Header::new_gnu();
     huge.set_size(u64::MAX);
-    let bomb = gzip(&vec![0; 10 << 20]);
+    let bomb = gzip(&vec![0; 1 << 20]);
     for (name, layer, says) in [
         ("more files", many, "more than 10 files"),
         ("directories on the way", ways, "more than 10 files"),
@@ -261,7 +269,11 @@ fn what_is_too_large_is_refused_while_it_is_read() {
         ("a size", Tar::default().raw(huge, b"").finish(), "a size in it cannot be read"),
         ("content", Tar::default().file("a", &[1; 70_000]).finish(), "larger than 65536 bytes"),
         ("a bomb", bomb, "larger than 65536 bytes"),
-        ("a bomb behind the end", [Tar::default().file("a", b"").finish(), vec![0; 1 << 20]].concat(), "larger than 65536"),
+        (
+            "a bomb behind the end",
+            [Tar::default().file("a", b"").finish(), vec![0; 1 << 20]].concat(),
+            "larger than 65536",
+        ),
     ] {
         let layer = unpack_with(&layer, &Budget::new(65_536, 10));
         let error = layer.result.expect_err(name);
@@ -314,12 +326,13 @@ fn another_digest_is_corrupt_and_nobody_waiting_is_the_end() {
 }
 
 #[test]
-fn a_hundred_thousand_entries_are_no_trouble() {
-    let layer = (0..100_000).fold(Tar::default(), |tar, at| tar.hard_link(&format!("d{}/{at}", at % 10), "d0/0"));
-    let error = unpack_with(&layer.finish(), &Budget::new(1 << 30, 200_000)).result.expect_err("the target is missing");
-    assert!(matches!(error, LayerError::Hostile { .. }), "{error}");
-    let layer = (0..100_000).fold(Tar::default(), |tar, at| tar.file(&format!("d{}/{at}", at % 100), b""));
-    let layer = unpack_with(&layer.finish(), &Budget::new(1 << 30, 100_100));
+fn many_entries_are_no_trouble() {
+    // So many that it would be noticed if one took longer for those before it; devices, which are left out, are cheap.
+    let files = (0..10_000).fold(Tar::default(), |tar, at| tar.file(&format!("d{}/{at}", at % 100), b""));
+    let links = (0..10_000).fold(files, |tar, at| tar.hard_link(&format!("l/{at}"), "d0/0"));
+    let devices = (0..80_000).fold(links, |tar, at| tar.entry(EntryType::Char, &format!("c/{at}"), "", 0, b""));
+    let layer = unpack_with(&devices.finish(), &Budget::new(1 << 30, 100_101));
     layer.result.as_ref().unwrap();
-    assert_eq!(fs::read_dir(layer.path("d99")).unwrap().count(), 1000);
+    assert_eq!(fs::read_dir(layer.path("d99")).unwrap().count(), 100);
+    assert_eq!(fs::metadata(layer.path("l/9999")).unwrap().nlink(), 10_001);
 }

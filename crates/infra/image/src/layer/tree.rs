@@ -9,19 +9,22 @@ use std::path::Path;
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags, chownat, fchmod,
-    fchown, fsetxattr, futimens, linkat, makedev, mkdirat, mknodat, openat, openat2, statat, symlinkat, syncfs,
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags, chmodat, chownat,
+    fchmod, fchown, fsetxattr, futimens, linkat, makedev, mkdirat, mknodat, openat, openat2, statat, symlinkat, syncfs,
     unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
+use super::budget::Meter;
 use super::entries::{Entry, cut_off, shown};
-use super::{Budget, LayerError, remove_tree};
+use super::{LayerError, remove_tree};
 
 const PART_BYTES_MAX: usize = 255;
 const NAME_BYTES_MAX: usize = 4095;
 /// How overlayfs knows that a directory hides what is below it.
 const OPAQUE: &str = "trusted.overlay.opaque";
+/// Directories that no entry speaks of.
+const DIRECTORY_MODE: u32 = 0o755;
 /// Permissions: not to become somebody else by running a file.
 const MODE_BITS: u32 = 0o1777;
 
@@ -74,16 +77,18 @@ enum Found {
 
 pub(super) struct Tree<'a> {
     root: OwnedFd,
-    budget: &'a Budget,
+    meter: &'a Meter<'a>,
     /// Whether files may be given to their owners. Who may not has them all, and cannot mount them anyway.
     is_privileged: bool,
 }
 
 impl<'a> Tree<'a> {
-    pub(super) fn open(path: &Path, budget: &'a Budget) -> Result<Self, LayerError> {
+    pub(super) fn open(path: &Path, meter: &'a Meter<'a>) -> Result<Self, LayerError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = openat(CWD, path, flags, Mode::empty()).map_err(io(path.display()))?;
-        Ok(Self { root, budget, is_privileged: rustix::process::geteuid().is_root() })
+        // Whatever the process makes directories with by default.
+        fchmod(&root, Mode::from_raw_mode(DIRECTORY_MODE)).map_err(io(path.display()))?;
+        Ok(Self { root, meter, is_privileged: rustix::process::geteuid().is_root() })
     }
 
     pub(super) fn root_metadata(&self, entry: &Entry) -> Result<(), LayerError> {
@@ -107,7 +112,7 @@ impl<'a> Tree<'a> {
             None => copy(content, entry.stored, &mut file, name)?,
             Some(sparse) => {
                 // Holes take no room here, but may in whoever reads them.
-                self.budget.take_bytes(sparse.real_size.saturating_sub(entry.stored))?;
+                self.meter.take_bytes(sparse.real_size.saturating_sub(entry.stored))?;
                 for (offset, length) in &sparse.segments {
                     file.seek(SeekFrom::Start(*offset)).map_err(write_io(name))?;
                     copy(content, *length, &mut file, name)?;
@@ -157,7 +162,8 @@ impl<'a> Tree<'a> {
     pub(super) fn fifo(&self, name: &Name<'_>, entry: &Entry) -> Result<(), LayerError> {
         let (parent, last) = self.place(name)?;
         make_room(&parent, last, FileType::Fifo).map_err(write(name))?;
-        mknodat(&parent, last, FileType::Fifo, mode(entry), 0).map_err(write(name))?;
+        mknodat(&parent, last, FileType::Fifo, Mode::empty(), 0).map_err(write(name))?;
+        chmodat(&parent, last, mode(entry), AtFlags::empty()).map_err(write(name))?;
         if self.is_privileged {
             let (user, group) = owner(entry);
             chownat(&parent, last, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW).map_err(write(name))?;
@@ -171,7 +177,9 @@ impl<'a> Tree<'a> {
         let (parent, _) = self.place(name)?;
         match kind_of(&parent, hidden).map_err(write(name))? {
             None => mknodat(&parent, hidden, FileType::CharacterDevice, Mode::empty(), makedev(0, 0)),
-            Some((FileType::Directory, _)) => open_directory(&parent, hidden).and_then(|directory| hide_below(&directory)),
+            Some((FileType::Directory, _)) => {
+                open_directory(&parent, hidden).and_then(|directory| hide_below(&directory))
+            }
             // A file hides what is below it as it is.
             Some(_) => Ok(()),
         }
@@ -224,9 +232,11 @@ impl<'a> Tree<'a> {
                             unlinkat(&parent, *part, AtFlags::empty()).map_err(write(name))?;
                             Found::Hiding
                         }
-                        Some(_) => return Err(name.hostile(format!("goes through `{}`, which is no directory", shown(part)))),
+                        Some(_) => {
+                            return Err(name.hostile(format!("goes through `{}`, which is no directory", shown(part))));
+                        }
                     };
-                    self.budget.take_file()?;
+                    self.meter.take_file()?;
                     self.make_directory(&parent, part, &found).map_err(write(name))?
                 }
                 other => other.map_err(write(name))?,
@@ -236,10 +246,12 @@ impl<'a> Tree<'a> {
     }
 
     fn make_directory(&self, parent: &OwnedFd, name: &[u8], found: &Found) -> Result<OwnedFd, Errno> {
-        if *found != Found::Directory {
-            mkdirat(parent, name, Mode::from_raw_mode(0o755))?;
+        if *found == Found::Directory {
+            return open_directory(parent, name);
         }
+        mkdirat(parent, name, Mode::RWXU)?;
         let directory = open_directory(parent, name)?;
+        fchmod(&directory, Mode::from_raw_mode(DIRECTORY_MODE))?;
         if *found == Found::Hiding {
             hide_below(&directory)?;
         }
@@ -288,7 +300,7 @@ fn hide_below(directory: &OwnedFd) -> Result<(), Errno> {
 }
 
 /// Whether a directory hides what is below it.
-pub(super) fn is_opaque(directory: &OwnedFd) -> bool {
+pub(crate) fn is_opaque(directory: &OwnedFd) -> bool {
     let mut value = [0_u8; 4];
     rustix::fs::fgetxattr(directory, OPAQUE, &mut value).is_ok_and(|length| value[..length] == *b"y")
 }

@@ -27,9 +27,12 @@ pub(super) async fn check(image: &ImageRef, response: Response) -> Result<Respon
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             ImageError::Denied { image: name, registry, status: status.as_u16() }
         }
-        _ if status.is_client_error() => {
-            ImageError::Refused { image: name, registry, status: status.as_u16(), reason: reason(image, response).await }
-        }
+        _ if status.is_client_error() => ImageError::Refused {
+            image: name,
+            registry,
+            status: status.as_u16(),
+            reason: reason(image, response).await,
+        },
         _ => unavailable(image, &format!("it answered with status {}", status.as_u16())),
     })
 }
@@ -47,11 +50,7 @@ pub(super) async fn in_time<T>(
 
 /// A request that was not answered. Addresses are left out: they may hold signatures.
 pub(super) fn failed(image: &ImageRef, error: &reqwest::Error) -> ImageError {
-    let reason = if error.is_connect() {
-        format!("it cannot be reached: {}", root(error))
-    } else {
-        root(error)
-    };
+    let reason = if error.is_connect() { format!("it cannot be reached: {}", root(error)) } else { root(error) };
     unavailable(image, &reason)
 }
 

@@ -117,6 +117,7 @@ fn challenge<'a>(headers: impl Iterator<Item = &'a str>) -> Challenge {
 fn parameter(mut text: &str, wanted: &str) -> Option<String> {
     loop {
         let (name, rest) = text.split_once('=')?;
+        let rest = rest.trim_start();
         let (value, rest) = match rest.strip_prefix('"') {
             Some(quoted) => quoted_value(quoted)?,
             None => {
@@ -163,8 +164,9 @@ mod tests {
                 &["Bearer realm=\"https://a/t\",service=\"r.io\",scope=\"repository:a/b:pull,push\""],
                 bearer("https://a/t", Some("r.io"), Some("repository:a/b:pull,push")),
             ),
+            (&["bearer  service=r.io , realm = \"x\""], bearer("x", Some("r.io"), None)),
             (
-                &["bearer  service=r.io , realm = \"x\"", "Bearer error=\"x\\\"y\" , Realm=\"https://a\", service=s"],
+                &["Bearer scope=\"y\"", "Bearer error=\"x\\\"y\" , Realm=\"https://a\", service=s"],
                 bearer("https://a", Some("s"), None),
             ),
             (&["Basic realm=\"r\"", "Bearer realm=\"https://a/t\""], bearer("https://a/t", None, None)),

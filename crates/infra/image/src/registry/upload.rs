@@ -7,7 +7,7 @@ use futures_util::Stream;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use reqwest::{Body, Response, StatusCode, Url};
 
-use super::{Method, Registry, answer};
+use super::{Registry, answer};
 use crate::ImageError;
 use crate::manifest::Descriptor;
 
@@ -15,12 +15,11 @@ impl Registry {
     /// Whether the registry has this content in this repository.
     pub(crate) async fn has(&self, blob: &Descriptor) -> Result<bool, ImageError> {
         let url = self.url(&["blobs", blob.digest.as_str()])?;
-        self.retrying(async || match self.send(|client| client.head(url.clone())).await {
+        match self.retrying(|| self.send(|client| client.head(url.clone()))).await {
             Ok(_) => Ok(true),
             Err(ImageError::NotFound { .. }) => Ok(false),
             Err(error) => Err(error),
-        })
-        .await
+        }
     }
 
     /// Sends content, in one piece.
@@ -30,9 +29,7 @@ impl Registry {
         content: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
     ) -> Result<(), ImageError> {
         let uploads = self.url(&["blobs", "uploads", ""])?;
-        let begun = self.retrying(async || {
-            self.send(|client| client.request(Method::POST, uploads.clone()).header(CONTENT_LENGTH, 0)).await
-        });
+        let begun = self.retrying(|| self.send(|client| client.post(uploads.clone()).header(CONTENT_LENGTH, 0)));
         let mut place = self.place(&begun.await?, &uploads)?;
         place.query_pairs_mut().append_pair("digest", blob.digest.as_str());
         let is_here = self.is_same_host(&place);
@@ -51,7 +48,7 @@ impl Registry {
     pub(crate) async fn put_manifest(&self, wanted: &str, media_type: &str, text: &[u8]) -> Result<(), ImageError> {
         let url = self.url(&["manifests", wanted])?;
         let text = Bytes::copy_from_slice(text);
-        self.retrying(async || {
+        self.retrying(|| async {
             let put = self.send(|client| client.put(url.clone()).header(CONTENT_TYPE, media_type).body(text.clone()));
             self.expect_created(put.await?)
         })
