@@ -189,7 +189,7 @@ impl Shared {
         let _waiting = stop.on_drop();
         blocking(move || {
             let taken = shared.make(&name, &layer, archive.as_deref(), &temporary, &budget, &stop)?;
-            let kept = shared.files.keep_layer(temporary, &layer.kept, taken);
+            let kept = shared.files.keep_layer(&temporary, &layer.kept, taken);
             kept.map_err(ImageError::io(format!("a layer of `{name}` cannot be kept")))?;
             Ok(taken)
         })
