@@ -59,7 +59,8 @@ impl Archive {
     pub(crate) fn open(archive: ImageArchive, limits: &ImageLimits) -> Result<Self, ImageError> {
         let (name, bytes) = match archive {
             ImageArchive::Path(path) => {
-                let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.display().to_string());
+                let name =
+                    path.file_name().map_or_else(|| path.display().to_string(), |name| name.display().to_string());
                 (name, Source::File(Arc::new(open(&path)?)))
             }
             ImageArchive::Bytes(bytes) => ("the archive".to_owned(), Source::Bytes(bytes)),
@@ -372,11 +373,7 @@ mod tests {
                 "its indexes lead to indexes",
             ),
             ("two images", Tar::default().file("manifest.json", br#"[]"#).finish(), "it has 0 images"),
-            (
-                "a circle",
-                Tar::default().symlink("index.json", "./index.json").finish(),
-                "neither",
-            ),
+            ("a circle", Tar::default().symlink("index.json", "./index.json").finish(), "neither"),
             ("a link out", Tar::default().symlink("index.json", "../../index.json").finish(), "neither"),
         ] {
             let error = open(archive).map(|_| ()).expect_err(name).to_string();

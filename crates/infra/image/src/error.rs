@@ -149,6 +149,16 @@ pub enum ImageError {
 }
 
 impl ImageError {
+    /// The status with which the registry refused, if it did.
+    #[must_use]
+    pub fn registry_status(&self) -> Option<u16> {
+        match self {
+            Self::NotFound { .. } => Some(404),
+            Self::Denied { status, .. } | Self::Refused { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
     /// For `map_err`: what was being done when the machine failed.
     pub(crate) fn io(action: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let action = action.into();

@@ -98,7 +98,8 @@ impl Image {
         let mounted = blocking(move || {
             let layers: Vec<_> = held.layers.iter().map(|layer| held.store.files().layer_path(layer)).collect();
             let mounted = Mount::new(&layers, held.store.files().mount_path(), held.pins.clone());
-            let failed = ImageError::io(format!("the root filesystem of `{}` cannot be mounted, which takes root", held.name));
+            let failed =
+                ImageError::io(format!("the root filesystem of `{}` cannot be mounted, which takes root", held.name));
             Ok(RootFs::new(Arc::new(mounted.map_err(failed)?)))
         });
         let mounted = mounted.await?;

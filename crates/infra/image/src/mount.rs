@@ -52,7 +52,9 @@ impl Mount {
         fs::create_dir(&path)?;
         // From here on, dropping it removes what was made.
         let made = Self { path, _pins: pins };
-        let mut layers = open_all(layers)?;
+        // Overlayfs takes no directory twice, and what is on top hides itself below.
+        let last_of = |(at, layer): &(usize, &PathBuf)| !layers[at + 1..].contains(layer);
+        let mut layers = open_all(layers.iter().enumerate().filter(last_of).map(|(_, layer)| layer))?;
         // The root itself may hide what is below, which overlayfs does not look for.
         if let Some(bottom) = layers.iter().rposition(is_opaque) {
             layers.drain(..bottom);
@@ -76,9 +78,9 @@ impl Drop for Mount {
     }
 }
 
-fn open_all(layers: &[PathBuf]) -> io::Result<Vec<OwnedFd>> {
+fn open_all<'a>(layers: impl Iterator<Item = &'a PathBuf>) -> io::Result<Vec<OwnedFd>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    layers.iter().map(|layer| openat(CWD, layer, flags, Mode::empty()).map_err(io::Error::from)).collect()
+    layers.map(|layer| openat(CWD, layer, flags, Mode::empty()).map_err(io::Error::from)).collect()
 }
 
 fn bind(source: &Path, target: &Path) -> io::Result<()> {
@@ -168,7 +170,9 @@ mod tests {
             (vec![], ""),
             (vec![bottom.clone()], "bottom"),
             (vec![bottom.clone(), top.clone()], "top"),
-            (vec![top, bottom], "bottom"),
+            (vec![top.clone(), bottom.clone()], "bottom"),
+            (vec![bottom.clone(), top.clone(), bottom.clone()], "bottom"),
+            (vec![top, bottom.clone(), bottom], "bottom"),
         ] {
             let mounted = Mount::new(&layers, dir.join("mounted"), Vec::new()).unwrap();
             let at = mounted.path.clone();

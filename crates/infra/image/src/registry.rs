@@ -52,7 +52,8 @@ impl Registry {
         let scheme = if is_plain { "http" } else { "https" };
         let host = if image.registry() == DOCKER_HUB { DOCKER_HUB_REGISTRY } else { image.registry() };
         let base = Url::parse(&format!("{scheme}://{host}/v2/{}/", image.repository()));
-        let base = base.map_err(|error| ImageError::Reference { text: image.to_string(), reason: error.to_string() })?;
+        let base =
+            base.map_err(|error| ImageError::Reference { text: image.to_string(), reason: error.to_string() })?;
         let client = registries.clients().client(is_plain).await?;
         let credentials = registries.credentials(image.registry());
         Ok(Self { image: image.clone(), client, base, credentials, authorization: Mutex::default() })

@@ -166,18 +166,20 @@ impl Shared {
 
     async fn pull(self: &Arc<Self>, reference: &ImageRef) -> Result<Image, ImageError> {
         let name = reference.to_string();
-        if let Some(digest) = reference.digest() {
-            if let Some(held) = self.find_here(&name, digest).await? {
-                return Ok(Image::new(held, Some(reference.clone())));
-            }
+        if let Some(digest) = reference.digest()
+            && let Some(held) = self.find_here(&name, digest).await?
+        {
+            return Ok(Image::new(held, Some(reference.clone())));
         }
         let registry = Registry::of(reference, &self.registries).await?;
         let text = registry.manifest(reference.wanted(), self.limits.manifest_bytes_max).await?;
         let exact = reference.with_digest(Digest::of(&text));
-        let manifest = match self.choose(&name, &text)? {
+        let manifest = match choose(&name, &text)? {
             None => text,
             Some(chosen) => {
-                self.files.keep_index(&Digest::of(&text), &text).map_err(ImageError::io("an index cannot be kept"))?;
+                let shared = self.clone();
+                let kept = move || shared.files.keep_index(&Digest::of(&text), &text);
+                blocking(move || kept().map_err(ImageError::io("an index cannot be kept"))).await?;
                 registry.manifest(chosen.as_str(), self.limits.manifest_bytes_max).await?
             }
         };
@@ -187,23 +189,12 @@ impl Shared {
 
     /// The image of a manifest or an index that is here, without asking anybody.
     async fn find_here(self: &Arc<Self>, name: &str, digest: &Digest) -> Result<Option<Arc<Held>>, ImageError> {
-        let digest = match self.files.index(digest) {
-            Some(text) => self.choose(name, &text)?.unwrap_or_else(|| digest.clone()),
-            None => digest.clone(),
+        let (shared, wanted) = (self.clone(), digest.clone());
+        let chosen = match blocking(move || Ok(shared.files.index(&wanted))).await? {
+            Some(text) => choose(name, &text)?,
+            None => None,
         };
-        self.find(name, &digest).await
-    }
-
-    /// What to take of an index; `None` if it is none.
-    fn choose(&self, name: &str, text: &[u8]) -> Result<Option<Digest>, ImageError> {
-        let corrupt = |reason| ImageError::Corrupt { image: name.to_owned(), reason };
-        match Found::parse(text).map_err(corrupt)? {
-            Found::Manifest(_) => Ok(None),
-            Found::Index(index) => match index.for_machine() {
-                Some(manifest) => Ok(Some(manifest.digest.clone())),
-                None => Err(wrong_machine(name, index.offered())),
-            },
-        }
+        self.find(name, chosen.as_ref().unwrap_or(digest)).await
     }
 
     pub(crate) fn files(&self) -> &Files {
@@ -217,6 +208,18 @@ impl Shared {
     fn held(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Weak<Held>>> {
         // Every change is one call, so a panic elsewhere leaves the map whole.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What to take of an index; `None` if it is none.
+fn choose(name: &str, text: &[u8]) -> Result<Option<Digest>, ImageError> {
+    let corrupt = |reason| ImageError::Corrupt { image: name.to_owned(), reason };
+    match Found::parse(text).map_err(corrupt)? {
+        Found::Manifest(_) => Ok(None),
+        Found::Index(index) => match index.for_machine() {
+            Some(manifest) => Ok(Some(manifest.digest.clone())),
+            None => Err(wrong_machine(name, index.offered())),
+        },
     }
 }
 

@@ -107,10 +107,10 @@ pub(crate) struct ImageSource {
 impl ImageSource {
     /// An image for this machine, its layers compressed by gzip.
     pub(crate) fn new(layers: &[Vec<u8>]) -> Self {
-        Self::with_config(layers, serde_json::json!({"Cmd": ["/bin/hello"]}), crate::manifest::machine().1)
+        Self::with_config(layers, &serde_json::json!({"Cmd": ["/bin/hello"]}), crate::manifest::machine().1)
     }
 
-    pub(crate) fn with_config(layers: &[Vec<u8>], config: serde_json::Value, architecture: &str) -> Self {
+    pub(crate) fn with_config(layers: &[Vec<u8>], config: &serde_json::Value, architecture: &str) -> Self {
         let diff_ids: Vec<_> = layers.iter().map(|layer| Digest::of(layer)).collect();
         let config = serde_json::json!({
             "architecture": architecture, "os": "linux", "config": config,

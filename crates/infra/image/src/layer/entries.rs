@@ -3,6 +3,7 @@
 //! The blocks are read by the `tar` crate; what stands between them is read here, because names and maps that are as
 //! long as their writer likes must not be held in memory, and because a size in an extended header has to count.
 
+use std::borrow::Cow;
 use std::io::{self, Read};
 use std::ops::Range;
 
@@ -66,8 +67,12 @@ impl<R: Read> Entries<R> {
             let kind = header.entry_type();
             let size = header.entry_size().map_err(|_| corrupt("a size"))?;
             match kind {
-                EntryType::GNULongName => Extensions::long_name(self.text(size, NAME_BYTES_MAX)?, &mut extensions.name),
-                EntryType::GNULongLink => Extensions::long_name(self.text(size, NAME_BYTES_MAX)?, &mut extensions.link),
+                EntryType::GNULongName => {
+                    Extensions::long_name(&self.text(size, NAME_BYTES_MAX)?, &mut extensions.name);
+                }
+                EntryType::GNULongLink => {
+                    Extensions::long_name(&self.text(size, NAME_BYTES_MAX)?, &mut extensions.link);
+                }
                 EntryType::XHeader => {
                     let records = self.text(size, RECORDS_BYTES_MAX)?;
                     extensions.records(&records)?;
@@ -108,12 +113,13 @@ impl<R: Read> Entries<R> {
         self.begin(size)?;
         let mut stored = size;
         let mut sparse = in_header;
-        if kind == Kind::File && sparse.is_none() {
-            if let Some((map, taken)) = Sparse::in_content(&extensions.sparse, self)? {
-                stored -= taken;
-                sparse = Some(map);
-                name = extensions.sparse.name.unwrap_or(name);
-            }
+        if kind == Kind::File
+            && sparse.is_none()
+            && let Some((map, taken)) = Sparse::in_content(&extensions.sparse, self)?
+        {
+            stored -= taken;
+            sparse = Some(map);
+            name = extensions.sparse.name.unwrap_or(name);
         }
         if sparse.as_ref().is_some_and(|sparse| sparse.stored() != stored) {
             return Err(corrupt("the map of a sparse file"));
@@ -123,10 +129,7 @@ impl<R: Read> Entries<R> {
             u32::try_from(id).map_err(|_| corrupt("an owner"))
         };
         Ok(Entry {
-            link: extensions
-                .link
-                .or_else(|| header.link_name_bytes().map(|link| link.into_owned()))
-                .unwrap_or_default(),
+            link: extensions.link.or_else(|| header.link_name_bytes().map(Cow::into_owned)).unwrap_or_default(),
             mode: header.mode().map_err(|_| corrupt("a mode"))?,
             uid: id(extensions.uid, header.uid())?,
             gid: id(extensions.gid, header.gid())?,

@@ -32,7 +32,7 @@ pub(super) struct SparseRecords {
 
 impl Extensions {
     /// A long name in the manner of GNU tar, which ends with a NUL. Records in the manner of POSIX go before it.
-    pub(super) fn long_name(text: Vec<u8>, place: &mut Option<Vec<u8>>) {
+    pub(super) fn long_name(text: &[u8], place: &mut Option<Vec<u8>>) {
         let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
         place.get_or_insert_with(|| text[..end].to_vec());
     }

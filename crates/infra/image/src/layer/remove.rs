@@ -82,8 +82,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let parent = open(rustix::fs::CWD, dir.path()).unwrap();
         let mut at = parent.try_clone().unwrap();
-        for depth in 0..5000 {
-            let name = if depth == 0 { "tree" } else { "1" };
+        // Longer than a path may be, and deeper than files may be open.
+        for depth in 0..1200 {
+            let name = if depth == 0 { "tree" } else { "deep" };
             mkdirat(&at, name, Mode::RWXU).unwrap();
             at = open(&at, name).unwrap();
             rustix::fs::symlinkat(outside.path(), &at, "link").unwrap();

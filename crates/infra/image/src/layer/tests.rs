@@ -260,7 +260,7 @@ fn what_is_too_large_is_refused_while_it_is_read() {
     long.set_size(1 << 40);
     let mut huge = Header::new_gnu();
     huge.set_size(u64::MAX);
-    let bomb = gzip(&vec![0; 10 << 20]);
+    let bomb = gzip(&vec![0; 1 << 20]);
     for (name, layer, says) in [
         ("more files", many, "more than 10 files"),
         ("directories on the way", ways, "more than 10 files"),
@@ -326,12 +326,13 @@ fn another_digest_is_corrupt_and_nobody_waiting_is_the_end() {
 }
 
 #[test]
-fn a_hundred_thousand_entries_are_no_trouble() {
-    let layer = (0..100_000).fold(Tar::default(), |tar, at| tar.hard_link(&format!("d{}/{at}", at % 10), "d0/0"));
-    let error = unpack_with(&layer.finish(), &Budget::new(1 << 30, 200_000)).result.expect_err("the target is missing");
-    assert!(matches!(error, LayerError::Hostile { .. }), "{error}");
-    let layer = (0..100_000).fold(Tar::default(), |tar, at| tar.file(&format!("d{}/{at}", at % 100), b""));
-    let layer = unpack_with(&layer.finish(), &Budget::new(1 << 30, 100_100));
+fn many_entries_are_no_trouble() {
+    // So many that it would be noticed if one took longer for those before it; devices, which are left out, are cheap.
+    let files = (0..10_000).fold(Tar::default(), |tar, at| tar.file(&format!("d{}/{at}", at % 100), b""));
+    let links = (0..10_000).fold(files, |tar, at| tar.hard_link(&format!("l/{at}"), "d0/0"));
+    let devices = (0..80_000).fold(links, |tar, at| tar.entry(EntryType::Char, &format!("c/{at}"), "", 0, b""));
+    let layer = unpack_with(&devices.finish(), &Budget::new(1 << 30, 100_101));
     layer.result.as_ref().unwrap();
-    assert_eq!(fs::read_dir(layer.path("d99")).unwrap().count(), 1000);
+    assert_eq!(fs::read_dir(layer.path("d99")).unwrap().count(), 100);
+    assert_eq!(fs::metadata(layer.path("l/9999")).unwrap().nlink(), 10_001);
 }

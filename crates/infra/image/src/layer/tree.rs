@@ -9,14 +9,14 @@ use std::path::Path;
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags, chmodat, chownat, fchmod,
-    fchown, fsetxattr, futimens, linkat, makedev, mkdirat, mknodat, openat, openat2, statat, symlinkat, syncfs,
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags, chmodat, chownat,
+    fchmod, fchown, fsetxattr, futimens, linkat, makedev, mkdirat, mknodat, openat, openat2, statat, symlinkat, syncfs,
     unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
-use super::entries::{Entry, cut_off, shown};
 use super::budget::Meter;
+use super::entries::{Entry, cut_off, shown};
 use super::{LayerError, remove_tree};
 
 const PART_BYTES_MAX: usize = 255;

@@ -170,7 +170,9 @@ async fn behave(state: &State, request: Request<Incoming>) -> Response<Body> {
                 response.header("content-type", found.unwrap_or(OCI_MANIFEST.to_owned())).body(full(content))
             }
             Some(content) => response.body(full(content)),
-            None => response.status(404).body(full(Bytes::from_static(b"{\"errors\":[{\"code\":\"MANIFEST_UNKNOWN\"}]}"))),
+            None => {
+                response.status(404).body(full(Bytes::from_static(b"{\"errors\":[{\"code\":\"MANIFEST_UNKNOWN\"}]}")))
+            }
         },
     }
     .expect("a response")

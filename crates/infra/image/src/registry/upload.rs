@@ -41,7 +41,7 @@ impl Registry {
         // Where the registry sends elsewhere, that place says in its address who may.
         let request = if is_here { self.authorized(request).await } else { request };
         let sent = request.send().await.map_err(|error| answer::failed(&self.image, &error))?;
-        self.expect_created(answer::check(&self.image, sent).await?)
+        self.expect_created(&answer::check(&self.image, sent).await?)
     }
 
     /// Gives the image its name.
@@ -50,7 +50,7 @@ impl Registry {
         let text = Bytes::copy_from_slice(text);
         self.retrying(|| async {
             let put = self.send(|client| client.put(url.clone()).header(CONTENT_TYPE, media_type).body(text.clone()));
-            self.expect_created(put.await?)
+            self.expect_created(&put.await?)
         })
         .await
     }
@@ -62,7 +62,7 @@ impl Registry {
     }
 
     /// Anything else means that somebody between us and the registry answered.
-    fn expect_created(&self, response: Response) -> Result<(), ImageError> {
+    fn expect_created(&self, response: &Response) -> Result<(), ImageError> {
         match response.status() {
             StatusCode::CREATED => Ok(()),
             status => Err(self.misbehaves(&format!("it answered an upload with status {}", status.as_u16()))),

@@ -71,7 +71,12 @@ impl Shared {
         for image in images {
             match self.layers_of(&image) {
                 Some(layers) => {
-                    let (last_use, is_held) = (self.files.last_use(&image), self.pins.is_pinned(&image));
+                    let is_held = self.pins.is_pinned(&image);
+                    if is_held {
+                        // A node that is killed does not say that it stopped using it.
+                        self.note_use(&image);
+                    }
+                    let last_use = self.files.last_use(&image);
                     candidates.push(Candidate { image, layers, last_use, is_held });
                 }
                 None => broken.push(image),

@@ -100,7 +100,7 @@ impl Files {
             fs::write(&path, content)?;
             File::open(&path)?.sync_all()?;
         }
-        self.keep(temporary, "images", digest)
+        self.keep(&temporary, "images", digest)
     }
 
     /// An index, if it is here.
@@ -123,7 +123,7 @@ impl Files {
     }
 
     /// Keeps what was made under [`Temporary::layer`].
-    pub(super) fn keep_layer(&self, temporary: Temporary, digest: &Digest, taken: Taken) -> io::Result<()> {
+    pub(super) fn keep_layer(&self, temporary: &Temporary, digest: &Digest, taken: Taken) -> io::Result<()> {
         let path = temporary.0.join("size");
         fs::write(&path, format!("{} {}\n", taken.bytes, taken.files))?;
         File::open(&path)?.sync_all()?;
@@ -132,7 +132,7 @@ impl Files {
 
     /// A layer that is here, in the form of this store.
     pub(crate) fn layer_path(&self, digest: &Digest) -> PathBuf {
-        self.in_form(self.path("layers", digest))
+        self.in_form(&self.path("layers", digest))
     }
 
     pub(crate) fn form(&self) -> Form {
@@ -141,7 +141,7 @@ impl Files {
 
     /// A layer that is being made, in the form of this store.
     pub(super) fn made_path(&self, temporary: &Temporary) -> PathBuf {
-        self.in_form(temporary.0.clone())
+        self.in_form(&temporary.0)
     }
 
     /// A place to mount something at.
@@ -184,7 +184,7 @@ impl Files {
         Ok(temporary)
     }
 
-    fn keep(&self, temporary: Temporary, folder: &str, digest: &Digest) -> io::Result<()> {
+    fn keep(&self, temporary: &Temporary, folder: &str, digest: &Digest) -> io::Result<()> {
         let path = self.path(folder, digest);
         // What is there was found to be incomplete.
         remove_tree(CWD, &path)?;
@@ -197,7 +197,7 @@ impl Files {
         self.dir.join(folder).join(digest.hex())
     }
 
-    fn in_form(&self, dir: PathBuf) -> PathBuf {
+    fn in_form(&self, dir: &Path) -> PathBuf {
         dir.join(match self.form {
             Form::Unpacked => "root",
             Form::Packed => "packed",

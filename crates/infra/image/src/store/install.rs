@@ -189,7 +189,7 @@ impl Shared {
         let _waiting = stop.on_drop();
         blocking(move || {
             let taken = shared.make(&name, &layer, archive.as_deref(), &temporary, &budget, &stop)?;
-            let kept = shared.files.keep_layer(temporary, &layer.kept, taken);
+            let kept = shared.files.keep_layer(&temporary, &layer.kept, taken);
             kept.map_err(ImageError::io(format!("a layer of `{name}` cannot be kept")))?;
             Ok(taken)
         })
@@ -224,9 +224,7 @@ impl Shared {
         }
         std::fs::create_dir(&made).map_err(failed())?;
         let unpacked = match archive {
-            Some(archive) => {
-                unpack(archive.content(&layer.packed.digest)?, &made, &layer.diff_id, budget, stop)
-            }
+            Some(archive) => unpack(archive.content(&layer.packed.digest)?, &made, &layer.diff_id, budget, stop),
             None => {
                 let file = temporary.file().map_err(failed())?;
                 let unpacked = unpack(file, &made, &layer.diff_id, budget, stop);
