@@ -2,10 +2,12 @@
 //!
 //! What runs inside one process is measured by the package `mu-bench`, which prints [rows](row). What needs whole
 //! processes is measured here: the server's CPU time per request, latency and throughput beside `wasmtime serve`, memory
-//! at rest, with a body passing through and with idle connections, a node that many stacks are deployed to, the size of
-//! the binary and the time to build it. Figures of a busy machine say little; ratios taken in one run say more.
+//! at rest, with a body passing through and with idle connections, a node that many stacks are deployed to, functions in
+//! containers, the size of the binary and the time to build it. Figures of a busy machine say little; ratios taken in one
+//! run say more.
 
 mod component;
+mod containers;
 pub(crate) mod control;
 mod load;
 mod peers;
@@ -57,6 +59,7 @@ pub(crate) fn run(options: Options) -> Outcome {
     rows.extend(streaming::rows(&root, &binaries, options)?);
     rows.extend(websockets::rows(&root, &binaries, options)?);
     rows.extend(control::rows(&root, &binaries, options)?);
+    rows.extend(containers::rows(&binaries, options)?);
     print!("{}", row::table(&rows));
     Ok(())
 }

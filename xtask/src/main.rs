@@ -8,6 +8,7 @@ mod bench;
 mod ci;
 mod failure;
 mod guests;
+mod images;
 mod languages;
 mod outside;
 mod process;
@@ -45,6 +46,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Make the images of containers that tests and benchmarks run, and print their folder.
+    Images,
     /// Make a project from every template of `mu init`, build it and run its tests.
     InitCheck,
     /// Test the SDKs in JavaScript, Python, Go and C; make a project in each, build it and call it.
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(),
         Task::Guests { check: false } => guests::run(guests::Mode::Install),
         Task::Guests { check: true } => guests::run(guests::Mode::Check),
+        Task::Images => images::run(),
         Task::InitCheck => outside::check_new_projects(),
         Task::Languages => languages::run(),
         Task::Schemathesis => schemathesis::run(),

@@ -4,8 +4,9 @@ use super::finding::{Finding, Rule};
 use super::members::{Member, Place};
 
 /// A vendor's crates by name (`*` at the end: every name that starts so), and the folder of their home: one for each use.
-const HOMES: [(&str, &str); 16] = [
+const HOMES: [(&str, &str); 17] = [
     ("async-nats", "crates/infra/events"),
+    ("bollard", "crates/infra/container"),
     // Layers of images.
     ("flate2", "crates/infra/image"),
     // Proofs of claimed hosts.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mu_env::Env;
 use mu_image::Image;
 use tokio::net::TcpStream;
 
@@ -198,10 +199,18 @@ pub enum RunnerError {
 }
 
 impl ContainerId {
-    /// An id made from a random part.
+    /// A new one.
     #[must_use]
-    pub fn new(random: &str) -> Self {
-        Self(format!("mu-{random}"))
+    pub fn random(env: &Env) -> Self {
+        const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+        let mut bytes = [0; 26];
+        env.random().fill(&mut bytes);
+        Self(format!("mu-{}", bytes.map(|byte| char::from(LETTERS[usize::from(byte % 32)])).iter().collect::<String>()))
+    }
+
+    /// That of a container of before, by the name of what is left of it.
+    pub(crate) fn of(name: &str) -> Self {
+        Self(name.to_owned())
     }
 
     /// As text.
