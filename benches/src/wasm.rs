@@ -157,6 +157,7 @@ pub(crate) fn params(artifact: Artifact) -> LoadParams {
         stack_id: StackId::new([1; 32]),
         stack: "stack".into(),
         function: "function".into(),
+        function_id: "id".into(),
         env: Arc::new([]),
         container: ContainerSettings::default(),
     };

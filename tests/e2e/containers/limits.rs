@@ -76,7 +76,7 @@ fn it_is_given_what_fn_gives() {
     ] {
         assert_eq!(header(name).as_deref(), Some(value), "{name}: {told}");
     }
-    assert!(header("Fn-Http-Request-Url").unwrap().ends_with("/test/web/f?a=b"), "{told}");
+    assert!(header("Fn-Http-Request-Url").unwrap().ends_with("/f?a=b"), "{told}");
     assert_eq!(header("Fn-Call-Id").as_deref(), answer.header("x-mu-invocation-id"));
     let deadline = header("Fn-Deadline").unwrap();
     assert!(deadline.contains('T') && deadline.ends_with('Z'), "{deadline}");

@@ -43,6 +43,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
+    // The one TLS implementation of the process.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     if !matches!(command, Command::Serve(_)) {
         mu_telemetry::init_node_log();
     }

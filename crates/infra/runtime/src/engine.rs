@@ -43,6 +43,8 @@ pub struct Owner {
     pub stack: Arc<str>,
     /// The function's name.
     pub function: Arc<str>,
+    /// Its id.
+    pub function_id: Arc<str>,
     /// Its environment variables.
     pub env: Arc<[(String, String)]>,
     /// How its containers are kept, if it has any.

@@ -29,6 +29,8 @@ pub struct DeployParams {
     pub artifacts: HashMap<FunctionName, Artifact>,
     /// Values of the secrets that its functions declare. Others are given to nobody.
     pub secrets: Secrets,
+    /// The id of its function, of a stack that has one whose id is not made of the stack's and its name.
+    pub function_id: Option<Arc<str>>,
 }
 
 /// Why a stack was not deployed. What was deployed before goes on serving.
@@ -106,9 +108,9 @@ impl Invoker {
     /// # Errors
     /// When a function cannot be loaded, or lacks a secret, or a table or box cannot be declared.
     pub async fn prepare(&self, params: DeployParams) -> Result<Arc<Deployment>, DeployError> {
-        let DeployParams { id, version, owner, stack, artifacts, secrets } = params;
+        let DeployParams { id, version, owner, stack, artifacts, secrets, function_id } = params;
         let envs = stack.functions().map(|function| environment(function, &secrets)).collect::<Result<Vec<_>, _>>()?;
-        let programs = self.load(&id, &stack, &envs, &artifacts).await?.into_iter().zip(envs).collect();
+        let programs = self.load(&id, function_id.as_ref(), &stack, &envs, &artifacts).await?.into_iter().zip(envs).collect();
         self.declare(&id, &stack).await?;
         let meter = self.deployments().meter(&id);
         Ok(Arc::new(Deployment::new(id, version, owner, stack, programs, meter, self.config())))
@@ -137,6 +139,7 @@ impl Invoker {
     async fn load(
         &self,
         id: &StackId,
+        function_id: Option<&Arc<str>>,
         stack: &Stack,
         envs: &[Variables],
         artifacts: &HashMap<FunctionName, Artifact>,
@@ -149,6 +152,10 @@ impl Invoker {
                 stack_id: *id,
                 stack: stack.name().as_str().into(),
                 function: name.as_str().into(),
+                function_id: match function_id {
+                    Some(id) => Arc::clone(id),
+                    None => format!("{id}.{name}").into(),
+                },
                 env: Arc::clone(env),
                 container: function.container,
             };

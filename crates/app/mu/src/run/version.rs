@@ -72,7 +72,7 @@ impl Version {
 
     pub(crate) fn into_params(self) -> DeployParams {
         let Self { id, stack, artifacts, secrets, .. } = self;
-        DeployParams { id, version: 1, owner: None, stack, artifacts, secrets }
+        DeployParams { id, version: 1, owner: None, stack, artifacts, secrets, function_id: None }
     }
 }
 

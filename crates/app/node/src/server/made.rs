@@ -120,6 +120,7 @@ fn params(loader: &Loader, app: &StackRecord, made: &FnRecord) -> Result<DeployP
         artifacts: HashMap::from([(made.name.clone(), artifact)]),
         stack,
         secrets: Secrets::default(),
+        function_id: Some(made.id.to_string().into()),
     })
 }
 

@@ -81,6 +81,7 @@ impl Loader {
             stack: declared,
             artifacts: artifacts.collect::<HashMap<FunctionName, Artifact>>(),
             secrets: self.secrets_of(version).await?,
+            function_id: None,
         };
         invoker.prepare(params).await.map_err(|error| match error {
             DeployError::NoArtifact { .. }

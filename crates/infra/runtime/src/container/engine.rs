@@ -210,7 +210,7 @@ fn environment(params: &LoadParams, tmp: TmpLimits) -> Vec<(String, String)> {
         ("FN_TMPSIZE", (tmp.size.bytes() / MIB).to_string()),
         ("FN_APP_ID", params.owner.stack_id.to_string()),
         ("FN_APP_NAME", params.owner.stack.to_string()),
-        ("FN_FN_ID", format!("{}.{}", params.owner.stack_id, params.owner.function)),
+        ("FN_FN_ID", params.owner.function_id.to_string()),
         ("FN_NAME", params.owner.function.to_string()),
     ];
     let is_free = |name: &str| !set.iter().any(|(taken, _)| *taken == name);

@@ -1,6 +1,8 @@
 //! The connection to a container's socket, which lasts for many calls.
 
+use std::error::Error as _;
 use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
 use bytes::Bytes;
@@ -10,6 +12,8 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::socket::Socket;
@@ -23,7 +27,9 @@ const HEAD_BYTES_MAX: usize = RESPONSE_HEADER_BYTES_MAX + 8 * 1024;
 #[derive(Debug)]
 pub(super) struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
-    _driver: AbortOnDropHandle<()>,
+    /// The same connection, to be looked at without reading from it.
+    view: OwnedFd,
+    driver: AbortOnDropHandle<hyper::Result<()>>,
 }
 
 /// What came back.
@@ -39,6 +45,8 @@ pub(super) struct Exchanged {
 pub(super) enum Broken {
     /// The connection ended. How the container does will tell more.
     Closed,
+    /// The connection ended, and the function has not read the request.
+    Unread,
     /// What was said is not an answer.
     Answer(Failure),
 }
@@ -55,17 +63,23 @@ impl Connection {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Ok(None),
             Err(error) => return Err(error),
         };
+        let view = stream.as_fd().try_clone_to_owned()?;
         let mut builder = http1::Builder::new();
         builder.max_headers(RESPONSE_HEADERS_MAX).max_buf_size(HEAD_BYTES_MAX);
         let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-        // How it ends is told to whoever waits for an answer.
-        let driver = tokio::spawn(async move { drop(connection.await) });
-        Ok(Some(Self { sender, _driver: AbortOnDropHandle::new(driver) }))
+        let driver = AbortOnDropHandle::new(tokio::spawn(connection));
+        Ok(Some(Self { sender, view, driver }))
     }
 
-    /// Whether another call can be made on it.
+    /// Whether another call can be made on it: it is open, and nothing has come that nobody asked for, which would be
+    /// taken for the answer.
     pub(super) async fn is_ready(&mut self) -> bool {
-        self.sender.ready().await.is_ok()
+        self.sender.ready().await.is_ok() && self.is_quiet()
+    }
+
+    fn is_quiet(&self) -> bool {
+        let looked = recv(&self.view, &mut [0; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        matches!(looked, Err(Errno::AGAIN))
     }
 
     /// Makes a call, and reads its answer whole. Afterwards the connection is ready for the next, unless this fails or
@@ -75,10 +89,26 @@ impl Connection {
         request: Request<Full<Bytes>>,
         body_bytes_max: u64,
     ) -> Result<Exchanged, Broken> {
-        let response = self.sender.send_request(request).await.map_err(|error| broken(&error))?;
+        let response = match self.sender.send_request(request).await {
+            Ok(response) => response,
+            Err(error) => return Err(self.broken(&error).await),
+        };
         let (head, body) = response.into_parts();
         let body = read(body, body_bytes_max).await?;
         Ok(Exchanged { status: head.status, headers: head.headers, body })
+    }
+
+    /// Why there is no answer. What ended the connection is known to what drives it.
+    async fn broken(&mut self, error: &hyper::Error) -> Broken {
+        if !error.is_canceled() {
+            return broken(error);
+        }
+        match (&mut self.driver).await {
+            Ok(Err(end)) if io_kind(&end).is_none() && !end.is_incomplete_message() => {
+                Broken::Answer(Failure::InvalidResponse(format!("what is not HTTP: {end}")))
+            }
+            _ => Broken::Unread,
+        }
     }
 }
 
@@ -104,5 +134,21 @@ fn broken(error: &hyper::Error) -> Broken {
     if error.is_parse() {
         return Broken::Answer(Failure::InvalidResponse(format!("what is not HTTP: {error}")));
     }
-    Broken::Closed
+    match io_kind(error) {
+        // The kernel says so of a local socket only when something that was sent was not read.
+        Some(io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => Broken::Unread,
+        _ => Broken::Closed,
+    }
+}
+
+/// What the operating system said, if it was that.
+fn io_kind(error: &hyper::Error) -> Option<io::ErrorKind> {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Some(error.kind());
+        }
+        source = error.source();
+    }
+    None
 }

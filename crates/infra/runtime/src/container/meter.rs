@@ -19,6 +19,15 @@ pub(super) fn usage(cpu: Duration, memory_limit_bytes: u64) -> ExecutionUsage {
     }
 }
 
+/// What two parts of a call used together.
+pub(super) fn sum(one: ExecutionUsage, other: ExecutionUsage) -> ExecutionUsage {
+    ExecutionUsage {
+        instructions: one.instructions.saturating_add(other.instructions),
+        byte_instructions: one.byte_instructions.saturating_add(other.byte_instructions),
+        memory_bytes_max: one.memory_bytes_max.max(other.memory_bytes_max),
+    }
+}
+
 /// The processor time that a budget of instructions stands for.
 pub(super) const fn cpu_budget(instructions: u64) -> Duration {
     Duration::from_micros(instructions / INSTRUCTIONS_PER_CPU_MICROSECOND)

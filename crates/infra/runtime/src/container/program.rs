@@ -5,17 +5,22 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http_body_util::Full;
 use mu_env::Env;
 use mu_telemetry::{InvocationLog, Level};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::exchange::{Broken, Exchanged};
 use super::http_stream::{self, Answer, Head};
 use super::meter;
 use super::pool::{Lease, OpenPool};
 use crate::{
-    BodyError, Call, ExecutionUsage, Failure, Limits, Outcome, Program, Ran, Request, Response, Services, collect_body,
+    BodyError, Call, ExecutionUsage, Failure, Form, Limits, Outcome, Program, Ran, Request, Response, Services,
+    collect_body,
 };
+
+/// How often a call is begun whose container turns out to be gone.
+const ATTEMPTS_MAX: usize = 3;
 
 /// The least time after which it is looked again whether a call has used up its instructions.
 const BUDGET_LOOK: Duration = Duration::from_millis(10);
@@ -35,81 +40,104 @@ impl ContainerProgram {
     async fn call(&self, call: Call) -> Outcome {
         let Call { handler, request, limits, deadline, services, log, .. } = call;
         let log = Arc::new(log);
-        let none_used = |failure| Outcome { result: Err(failure), usage: ExecutionUsage::default() };
+        let mut usage = ExecutionUsage::default();
         let late = Failure::TimedOut { timeout: limits.timeout };
         // Whoever sends slowly keeps no container waiting.
         let (mut request, body) = match timeout_at(deadline, whole(request, &limits)).await {
-            Err(_) => return none_used(late),
-            Ok(Err(failure)) => return none_used(failure),
+            Err(_) => return Outcome { result: Err(late), usage },
+            Ok(Err(failure)) => return Outcome { result: Err(failure), usage },
             Ok(Ok(read)) => read,
         };
-        let lease = match timeout_at(deadline, self.pool.pool().lease(&log)).await {
-            Err(_) => return none_used(Failure::NoRoom),
-            Ok(Err(failure)) => return none_used(failure),
-            Ok(Ok(lease)) => lease,
+        let (form, mut begun) = (request.form, request.begun.take());
+        let made = match self.message(&handler, request, body, deadline, &log) {
+            Ok(made) => made,
+            Err(failure) => return Outcome { result: Err(failure), usage },
         };
-        let mut running = Running::begin(lease, services, self.memory_limit_bytes, &log);
-        if let Some(begun) = request.begun.take() {
-            let _ = begun.send(());
+        let mut attempts_left = ATTEMPTS_MAX;
+        loop {
+            attempts_left -= 1;
+            let lease = match timeout_at(deadline, self.pool.pool().lease(&log)).await {
+                Err(_) => return Outcome { result: Err(Failure::NoRoom), usage },
+                Ok(Err(failure)) => return Outcome { result: Err(failure), usage },
+                Ok(Ok(lease)) => lease,
+            };
+            let mut running = Running::begin(lease, Arc::clone(&services), self.memory_limit_bytes, &log, usage);
+            if let Some(begun) = begun.take() {
+                let _ = begun.send(());
+            }
+            let answered = exchange(&mut running, made.clone(), &limits, deadline).await;
+            let result = match answered {
+                Ok(exchanged) => understood(&mut running, form, exchanged, &limits, &log),
+                // Its container ended between two calls, and nobody had noticed yet: this one never came to it.
+                Err(Broken::Unread) if attempts_left > 0 => {
+                    usage = running.end();
+                    continue;
+                }
+                Err(Broken::Unread | Broken::Closed) => Err(running.lease().instance().epitaph().await),
+                Err(Broken::Answer(failure)) => Err(failure),
+            };
+            return Outcome { result, usage: running.end() };
         }
-        let result = self.answer(&mut running, &handler, request, body, &limits, deadline, &log).await;
-        Outcome { result, usage: running.end() }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of a call, taken apart by its one caller")]
-    async fn answer(
+    /// The call as its container is sent it.
+    fn message(
         &self,
-        running: &mut Running,
         handler: &str,
         request: Request,
         body: Bytes,
-        limits: &Limits,
         deadline: Instant,
         log: &InvocationLog,
-    ) -> Result<Response, Failure> {
+    ) -> Result<http::Request<Full<Bytes>>, Failure> {
         let Request { form, method, path, path_params, raw_query, headers, .. } = request;
         let time_left = deadline.saturating_duration_since(Instant::now());
         let (path_params, raw_query) = (&path_params[..], raw_query.as_deref());
         let head = Head { form, handler, method: &method, path: &path, path_params, raw_query, headers };
-        let made = http_stream::request(head, body, log.invocation(), self.env.now(), time_left);
-        let made = made.inspect_err(|_| running.is_unharmed())?;
-        let budget = meter::cpu_budget(limits.instructions);
-        let exchanged = {
-            let instance = running.lease().instance();
-            let (connection, container) = instance.parts();
-            let cpu_time = || container.cpu_time().unwrap_or_default();
-            let before = cpu_time();
-            tokio::select! {
-                exchanged = connection.exchange(made, limits.response_bytes) => exchanged,
-                () = tokio::time::sleep_until(deadline) => {
-                    return Err(Failure::TimedOut { timeout: limits.timeout });
-                }
-                () = spent(|| cpu_time().saturating_sub(before), budget) => {
-                    return Err(Failure::InstructionsExhausted { limit: limits.instructions });
-                }
-            }
-        };
-        let Exchanged { status, headers, body } = match exchanged {
-            Ok(exchanged) => exchanged,
-            Err(Broken::Answer(failure)) => return Err(failure),
-            Err(Broken::Closed) => return Err(running.lease().instance().epitaph().await),
-        };
-        match http_stream::answer(form, status, headers, body, limits.timeout) {
-            Answer::Response(response) => {
-                running.is_unharmed();
-                Ok(response)
-            }
-            Answer::Failed(failure) => {
-                running.is_unharmed();
-                Err(failure)
-            }
-            Answer::Broken(failure) => {
-                log.write_runtime(
-                    Level::Warn,
-                    "its container is replaced: it does not keep to the contract".to_owned(),
-                );
-                Err(failure)
-            }
+        http_stream::request(head, body, log.invocation(), self.env.now(), time_left)
+    }
+}
+
+/// Sends a call to its container and waits for the answer, within the call's time and its budget of instructions.
+async fn exchange(
+    running: &mut Running,
+    made: http::Request<Full<Bytes>>,
+    limits: &Limits,
+    deadline: Instant,
+) -> Result<Exchanged, Broken> {
+    let (connection, container) = running.lease().instance().parts();
+    let cpu_time = || container.cpu_time().unwrap_or_default();
+    let before = cpu_time();
+    let budget = meter::cpu_budget(limits.instructions);
+    tokio::select! {
+        exchanged = connection.exchange(made, limits.response_bytes) => exchanged,
+        () = sleep_until(deadline) => Err(Broken::Answer(Failure::TimedOut { timeout: limits.timeout })),
+        () = spent(|| cpu_time().saturating_sub(before), budget) => {
+            Err(Broken::Answer(Failure::InstructionsExhausted { limit: limits.instructions }))
+        }
+    }
+}
+
+/// What an answer means for the caller, and for the container.
+fn understood(
+    running: &mut Running,
+    form: Form,
+    exchanged: Exchanged,
+    limits: &Limits,
+    log: &InvocationLog,
+) -> Result<Response, Failure> {
+    let Exchanged { status, headers, body } = exchanged;
+    match http_stream::answer(form, status, headers, body, limits.timeout) {
+        Answer::Response(response) => {
+            running.is_unharmed();
+            Ok(response)
+        }
+        Answer::Failed(failure) => {
+            running.is_unharmed();
+            Err(failure)
+        }
+        Answer::Broken(failure) => {
+            log.write_runtime(Level::Warn, "its container is replaced: it does not keep to the contract".to_owned());
+            Err(failure)
         }
     }
 }
@@ -126,13 +154,21 @@ struct Running {
     /// `None` when the call has ended.
     open: Option<(Lease, Arc<dyn Services>)>,
     memory_limit_bytes: u64,
+    /// What containers have used to which the call did not come.
+    used_before: ExecutionUsage,
 }
 
 impl Running {
-    fn begin(mut lease: Lease, services: Arc<dyn Services>, memory_limit_bytes: u64, log: &Arc<InvocationLog>) -> Self {
+    fn begin(
+        mut lease: Lease,
+        services: Arc<dyn Services>,
+        memory_limit_bytes: u64,
+        log: &Arc<InvocationLog>,
+        used_before: ExecutionUsage,
+    ) -> Self {
         lease.call_begins();
         lease.instance().output().begin(log);
-        Self { open: Some((lease, services)), memory_limit_bytes }
+        Self { open: Some((lease, services)), memory_limit_bytes, used_before }
     }
 
     fn lease(&mut self) -> &mut Lease {
@@ -152,7 +188,7 @@ impl Running {
         let (mut lease, services) = self.open.take()?;
         let instance = lease.instance();
         instance.output().catch_up();
-        let usage = meter::usage(instance.charge(), self.memory_limit_bytes);
+        let usage = meter::sum(self.used_before, meter::usage(instance.charge(), self.memory_limit_bytes));
         Some((services, usage))
     }
 }

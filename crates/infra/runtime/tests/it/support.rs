@@ -111,6 +111,7 @@ pub(crate) fn owner() -> Owner {
         stack_id: StackId::new([1; 32]),
         stack: "stack".into(),
         function: "function".into(),
+        function_id: "id".into(),
         env: Arc::new([]),
         container: ContainerSettings::default(),
     }

@@ -176,6 +176,7 @@ pub(crate) fn params(id: u8, version: u64, manifest: &str, code: &'static str) -
         stack,
         artifacts,
         secrets: Secrets::default(),
+        function_id: None,
     }
 }
 
