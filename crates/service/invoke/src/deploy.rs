@@ -110,7 +110,8 @@ impl Invoker {
     pub async fn prepare(&self, params: DeployParams) -> Result<Arc<Deployment>, DeployError> {
         let DeployParams { id, version, owner, stack, artifacts, secrets, function_id } = params;
         let envs = stack.functions().map(|function| environment(function, &secrets)).collect::<Result<Vec<_>, _>>()?;
-        let programs = self.load(&id, function_id.as_ref(), &stack, &envs, &artifacts).await?.into_iter().zip(envs).collect();
+        let programs =
+            self.load(&id, function_id.as_ref(), &stack, &envs, &artifacts).await?.into_iter().zip(envs).collect();
         self.declare(&id, &stack).await?;
         let meter = self.deployments().meter(&id);
         Ok(Arc::new(Deployment::new(id, version, owner, stack, programs, meter, self.config())))

@@ -40,12 +40,8 @@ async fn docker(
     env: &Env,
     socket: Option<PathBuf>,
 ) -> Result<(Arc<dyn Runner>, Form), String> {
-    let params = DockerParams {
-        socket,
-        dir: dir.to_owned(),
-        allow_unenforced: settings.allow_unenforced,
-        env: env.clone(),
-    };
+    let params =
+        DockerParams { socket, dir: dir.to_owned(), allow_unenforced: settings.allow_unenforced, env: env.clone() };
     let runner = DockerRunner::open(params).await.map_err(|error| error.to_string())?;
     Ok((Arc::new(runner), Form::Packed))
 }

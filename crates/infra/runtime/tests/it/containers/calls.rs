@@ -150,13 +150,16 @@ async fn lines_belong_to_the_call_in_which_they_were_written() {
     let program = world.load(ContainerSettings::default()).await;
     world.run(&program).await.result.unwrap();
     world.run(&program).await.result.unwrap();
-    assert_eq!(world.lines(), [
+    assert_eq!(
+        world.lines(),
+        [
             "stderr info starting",
             "stdout info call 1",
             "stdout info half a line",
             "stdout info call 2",
             "stdout info half a line",
-        ]);
+        ]
+    );
 }
 
 #[tokio::test]

@@ -56,7 +56,11 @@ async fn raw(process: mu_container::MemoryProcess, said: &'static [u8], exit: Op
 #[tokio::test]
 async fn what_is_no_answer_is_told_as_such() {
     for (said, exit, message) in [
-        (&b""[..], None, "the function ended without a result: its container closed the connection before it had answered"),
+        (
+            &b""[..],
+            None,
+            "the function ended without a result: its container closed the connection before it had answered",
+        ),
         (b"", Some(Exit::Code(3)), "the function ended without a result: its container exited with status 3"),
         (b"", Some(Exit::Signal(9)), "the function ended without a result: its container was killed by signal 9"),
         (
@@ -65,7 +69,11 @@ async fn what_is_no_answer_is_told_as_such() {
             "the function ended without a result: its container used up its memory (memory_limit) and was killed",
         ),
         (b"SSH-2.0\r\n\r\n", None, "the function answered with what is not HTTP: "),
-        (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf", Some(Exit::Code(0)), "the function ended without a result: "),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf",
+            Some(Exit::Code(0)),
+            "the function ended without a result: ",
+        ),
     ] {
         let world = World::running(config(), move |process| raw(process, said, exit));
         let program = world.load(ContainerSettings::default()).await;
@@ -222,12 +230,12 @@ async fn what_cannot_be_loaded_says_why() {
         error.to_string(),
         "its memory_limit of 16777216 bytes is more than the 1048576 bytes that the node has for containers"
     );
-    for (bytes, message) in [
-        (&b"{}"[..], "the artifact is not `{\"image\": \"NAME\"}`: it has no `image`"),
-        (b"\0asm\x01\0\0\0", ""),
-    ] {
+    for (bytes, message) in
+        [(&b"{}"[..], "the artifact is not `{\"image\": \"NAME\"}`: it has no `image`"), (b"\0asm\x01\0\0\0", "")]
+    {
         let artifact = mu_runtime::Artifact::from_bytes(bytes);
-        let error = world.engine.load(LoadParams { artifact, memory_limit_bytes: 1 << 20, ..usual() }).await.err().unwrap();
+        let error =
+            world.engine.load(LoadParams { artifact, memory_limit_bytes: 1 << 20, ..usual() }).await.err().unwrap();
         assert!(error.to_string().contains(message), "{error}");
         assert!(matches!(error, LoadError::NotAnImage { .. } | LoadError::Image(_)), "{error:?}");
     }

@@ -68,7 +68,8 @@ async fn one_that_ends_by_itself_is_replaced() {
 #[tokio::test]
 async fn idle_containers_of_others_give_way() {
     let world = World::serving(room_for(1), |_| async { answer(200, "done") });
-    let (first, second) = (world.load(ContainerSettings::default()).await, world.load(ContainerSettings::default()).await);
+    let (first, second) =
+        (world.load(ContainerSettings::default()).await, world.load(ContainerSettings::default()).await);
     for program in [&first, &second, &first] {
         assert_eq!(body(world.run(program).await).await, "done");
         assert_eq!(world.runner.containers().len(), 1);
@@ -90,7 +91,8 @@ async fn who_finds_no_room_waits_and_is_told() {
             }
         }
     });
-    let (first, second) = (world.load(ContainerSettings::default()).await, world.load(ContainerSettings::default()).await);
+    let (first, second) =
+        (world.load(ContainerSettings::default()).await, world.load(ContainerSettings::default()).await);
     let busy = tokio::spawn({
         let (first, call) = (Arc::clone(&first), world.call(LIMITS));
         async move { ended(first.run(call).await) }

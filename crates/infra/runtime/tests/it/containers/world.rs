@@ -15,8 +15,8 @@ use mu_container::{Dial, Exit, MemoryProcess, MemoryRunner};
 use mu_env::Env;
 use mu_image::{Form, ImageLimits, ImageStore, Registries, StoreParams};
 use mu_runtime::{
-    Artifact, Call, ContainerConfig, ContainerEngine, ContainerParts, EgressDial, EgressPolicy, Engine, Failure, Limits,
-    LoadParams, Outcome, Program, collect_body,
+    Artifact, Call, ContainerConfig, ContainerEngine, ContainerParts, EgressDial, EgressPolicy, Engine, Failure,
+    Limits, LoadParams, Outcome, Program, collect_body,
 };
 use mu_stack::{ContainerSettings, Instances, Runtime};
 use sha2::{Digest as _, Sha256};
@@ -73,7 +73,10 @@ impl World {
     }
 
     /// Containers that do whatever `program` does.
-    pub(super) fn running<F>(config: ContainerConfig, program: impl Fn(MemoryProcess) -> F + Send + Sync + 'static) -> Self
+    pub(super) fn running<F>(
+        config: ContainerConfig,
+        program: impl Fn(MemoryProcess) -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = Exit> + Send + 'static,
     {
