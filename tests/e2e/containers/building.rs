@@ -72,7 +72,7 @@ fn a_func_yaml_is_built_and_called() {
         assert!(project.path().join("modules/f.tar").is_file());
         // With nothing changed, nothing is built, and no builder is needed.
         let again = output(project.path(), &["build"]);
-        assert_eq!(said(&again), "test is up to date\n");
+        assert_eq!(said(&again), "f is up to date\n");
         let called = output(project.path(), &["invoke", "f.handle", "--data", r#"{"name": "Ada"}"#, "-X", "POST"]);
         let out = String::from_utf8_lossy(&called.stdout);
         assert!(out.contains("Hello Ada"), "{language}: {out}{}", said(&called));

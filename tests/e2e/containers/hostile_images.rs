@@ -19,11 +19,11 @@ fn project(archive: &[u8]) -> Project {
 }
 
 /// Says why an image was refused, whenever that came to light: when it was loaded, or when it was called.
-fn refused(archive: &[u8]) -> String {
+fn refused(what: &str, archive: &[u8]) -> String {
     let project = project(archive);
     let called = output(project.path(), &["invoke", "f.handle"]);
     let said = said(&called);
-    assert!(!called.status.success(), "{said}");
+    assert!(!called.status.success(), "{what}: {said}");
     said
 }
 
@@ -57,7 +57,7 @@ fn an_image_that_cannot_run_is_refused_with_its_reason() {
         ("no layer at all", Image::of_program(&program).archive_with(|manifest| manifest["layers"] = json!([])), ""),
     ];
     for (what, archive, reason) in cases {
-        let said = refused(&archive);
+        let said = refused(what, &archive);
         assert!(said.contains("error: ") && said.contains(reason), "{what}: {said}");
     }
 }
@@ -116,7 +116,7 @@ fn a_layer_reaches_nothing_outside() {
         assert_eq!(fs::read_to_string(&precious).unwrap(), "untouched", "{what}");
     }
     for layer in [layer(Entry::file(&absolute, b"x")), layer(Entry::file(&above, b"x"))] {
-        let said = refused(&Image::of_program(&program).with_layer(layer).archive());
+        let said = refused("hostile", &Image::of_program(&program).with_layer(layer).archive());
         assert!(said.contains("hostile"), "{said}");
     }
 }

@@ -4,8 +4,9 @@ use super::finding::{Finding, Rule};
 use super::members::{Member, Place};
 
 /// A vendor's crates by name (`*` at the end: every name that starts so), and the folder of their home: one for each use.
-const HOMES: [(&str, &str); 16] = [
+const HOMES: [(&str, &str); 18] = [
     ("async-nats", "crates/infra/events"),
+    ("bollard", "crates/infra/container"),
     // Layers of images.
     ("flate2", "crates/infra/image"),
     // Proofs of claimed hosts.
@@ -19,7 +20,9 @@ const HOMES: [(&str, &str); 16] = [
     // Encryption of boxes; TLS takes it as a feature of rustls.
     ("ring", "crates/infra/storage"),
     ("solana-*", "crates/infra/chain"),
+    // Layers of images, and those that tests of the engine make.
     ("tar", "crates/infra/image"),
+    ("tar", "crates/infra/runtime"),
     ("tikv-client", "crates/infra/db"),
     ("tokio-postgres", "crates/infra/db"),
     ("wasmtime", "crates/infra/runtime"),

@@ -220,6 +220,7 @@ fn sparse_files_have_their_holes() {
     let mut old = Header::new_gnu();
     old.set_entry_type(EntryType::GNUSparse);
     old.set_path("old").unwrap();
+    old.set_mode(0o644);
     old.set_size(6);
     let gnu = old.as_gnu_mut().unwrap();
     gnu.set_real_size(100_000);

@@ -48,6 +48,9 @@ impl Shared {
         source: Source,
     ) -> Result<Arc<Held>, ImageError> {
         let digest = Digest::of(&manifest_text);
+        // Others may be at the same image, by another name or from an archive.
+        let pin = self.pins.pin(&digest);
+        let _turn = pin.turn.lock().await;
         if let Some(held) = self.find(name, &digest).await? {
             return Ok(held);
         }

@@ -1,6 +1,7 @@
 //! The connection to a container's socket, which lasts for many calls.
 
 use std::error::Error as _;
+use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
@@ -13,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustix::io::Errno;
+use rustix::ioctl::{Getter, Opcode, ioctl};
 use rustix::net::{RecvFlags, recv};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -98,10 +100,21 @@ impl Connection {
         Ok(Exchanged { status: head.status, headers: head.headers, body })
     }
 
+    /// Whether the function has left unread something that it was sent.
+    fn has_unread(&self) -> bool {
+        /// `SIOCOUTQ`: bytes that were sent and that the other end has not read.
+        const UNREAD_BYTES: Opcode = 0x5411;
+        // SAFETY: this request writes one `int`, and nothing else.
+        #[expect(unsafe_code, reason = "there is no safe function for this request")]
+        let unread = unsafe { ioctl(&self.view, Getter::<UNREAD_BYTES, c_int>::new()) };
+        unread.is_ok_and(|bytes| bytes > 0)
+    }
+
     /// Why there is no answer. What ended the connection is known to what drives it.
     async fn broken(&mut self, error: &hyper::Error) -> Broken {
         if !error.is_canceled() {
-            return broken(error);
+            let broken = broken(error);
+            return if matches!(broken, Broken::Closed) && self.has_unread() { Broken::Unread } else { broken };
         }
         match (&mut self.driver).await {
             Ok(Err(end)) if io_kind(&end).is_none() && !end.is_incomplete_message() => {

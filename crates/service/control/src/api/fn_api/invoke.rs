@@ -55,7 +55,14 @@ pub(super) async fn trigger(
     let trigger = control.catalog.trigger_by_source(&app.id, &decoded(source)?).await?;
     let trigger = trigger.ok_or(FnError::UnknownTrigger)?;
     let found = called(&control, &trigger.calls).await?.ok_or(FnError::UnknownFn)?;
-    call(&control, &caller, Called { app, found, form: CallForm::Http, path: source.to_owned() }, request).await
+    let path = match &found {
+        // As Fn's own servers tell it.
+        Found::Made(_) => caller.head.uri.path(),
+        // As a gateway would.
+        Found::Deployed(..) => source,
+    };
+    let called = Called { app, found, form: CallForm::Http, path: path.to_owned() };
+    call(&control, &caller, called, request).await
 }
 
 async fn app_of(control: &Control, found: &Found) -> Result<StackRecord, ApiError> {

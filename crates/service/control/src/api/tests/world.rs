@@ -321,7 +321,7 @@ impl Region for StandIn {
         Ok(echo(id, format!("{} {} {handler} {path_params:?}", request.method(), request.uri())))
     }
 
-    /// Says what would be run, and how it was asked. A request for the path `/fail/STATUS/CODE` fails so.
+    /// Says what would be run, and how it was asked. A request for `/fail/STATUS/CODE` fails so.
     async fn invoke_made(
         &self,
         app: &StackRecord,
@@ -329,7 +329,7 @@ impl Region for StandIn {
         call: RegionCall,
     ) -> Result<Response<RegionBody>, RegionError> {
         let RegionCall { id, form, request, begun, .. } = call;
-        if let Some(failure) = request.uri().path().strip_prefix("/fail/") {
+        if let Some((_, failure)) = request.uri().path().split_once("/fail/") {
             let (status, code) = failure.split_once('/').unwrap();
             let (status, code) = (status.parse().unwrap(), code.to_owned());
             return Err(RegionError::Call { status, code, message: "in our words".to_owned(), retry_after: None });
