@@ -8,6 +8,7 @@ mod killed;
 mod limits;
 mod misbehaving;
 mod network;
+mod readme;
 mod real_fdks;
 mod registries;
 

@@ -7,6 +7,7 @@ pub(crate) mod module;
 pub(crate) mod node;
 pub(crate) mod process;
 pub(crate) mod project;
+pub(crate) mod readme;
 pub(crate) mod registry;
 
 use std::time::Duration;
