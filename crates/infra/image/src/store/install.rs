@@ -8,7 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::files::Temporary;
 use super::pins::Pin;
 use super::{Form, LAYERS_AT_ONCE, Shared, blocking};
-use crate::archive::{Archive, wrong_machine};
+use crate::archive::{Archive, Section, wrong_machine};
 use crate::config::ConfigFile;
 use crate::image::Held;
 use crate::layer::{Budget, Stop, Taken, unpack};
@@ -214,7 +214,7 @@ impl Shared {
         if self.files.form() == Form::Packed {
             let mut file = temporary.file().map_err(failed())?;
             if let Some(archive) = archive {
-                let digest = archive.content(&layer.packed.digest)?.copy(&mut file).map_err(failed())?;
+                let digest = content(name, archive, &layer.packed)?.copy(&mut file).map_err(failed())?;
                 if digest != layer.packed.digest {
                     let reason = format!("layer {} is damaged", layer.packed.digest);
                     return Err(ImageError::Corrupt { image: name.to_owned(), reason });
@@ -227,7 +227,7 @@ impl Shared {
         }
         std::fs::create_dir(&made).map_err(failed())?;
         let unpacked = match archive {
-            Some(archive) => unpack(archive.content(&layer.packed.digest)?, &made, &layer.diff_id, budget, stop),
+            Some(archive) => unpack(content(name, archive, &layer.packed)?, &made, &layer.diff_id, budget, stop),
             None => {
                 let file = temporary.file().map_err(failed())?;
                 let unpacked = unpack(file, &made, &layer.diff_id, budget, stop);
@@ -237,6 +237,16 @@ impl Shared {
         };
         unpacked.map_err(|error| error.of(name, &layer.diff_id))
     }
+}
+
+/// The content of a layer in an archive, if it has the size that the manifest says.
+fn content(name: &str, archive: &Archive, layer: &Descriptor) -> Result<Section, ImageError> {
+    let content = archive.content(&layer.digest)?;
+    if content.size() == layer.size {
+        return Ok(content);
+    }
+    let reason = format!("layer {} has {} bytes, not the {} of its manifest", layer.digest, content.size(), layer.size);
+    Err(ImageError::Corrupt { image: name.to_owned(), reason })
 }
 
 impl Source {

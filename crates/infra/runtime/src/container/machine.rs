@@ -104,7 +104,7 @@ mod tests {
         let ticks = |idle, busy| Ticks::parse(&text(idle, busy)).unwrap();
         assert_eq!(ticks(10, 30), Ticks { idle: 11, all: 41 });
         let before = ticks(100, 100);
-        for (idle, busy, expected) in [(109, 200, true), (111, 200, false), (100, 100, false), (0, 0, false)] {
+        for (idle, busy, expected) in [(109, 200, true), (112, 200, false), (100, 100, false), (0, 0, false)] {
             assert_eq!(ticks(idle, busy).since(before).is_saturated(), expected, "{idle} {busy}");
         }
         assert_eq!(Ticks::parse("intr 1 2 3"), None);
