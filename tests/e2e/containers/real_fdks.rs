@@ -1,6 +1,6 @@
 //! Images with the real FDKs of Python and Node.js, unchanged, over routes, `mu invoke` and Fn's `/invoke`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ const LANGUAGES: [(&str, &str); 2] = [("python", "Python"), ("node", "JavaScript
 fn project(images: &Images) -> Project {
     let archives = LANGUAGES.map(|(name, _)| images.archive(&format!("{name}-hello")));
     let keys = "timeout: 20s, env: {GREETING: hi}";
-    let [python, node] = archives.each_ref().map(|archive| archive.as_path());
+    let [python, node] = archives.each_ref().map(PathBuf::as_path);
     Project::of_containers(&[("python", python, keys), ("node", node, keys)])
 }
 

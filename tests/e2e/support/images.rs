@@ -15,6 +15,7 @@ pub(crate) struct Images(PathBuf);
 
 impl Images {
     /// `None`, with a word on it, where containers are left out.
+    #[expect(clippy::print_stdout, reason = "whoever runs the tests is told what they left out")]
     pub(crate) fn named() -> Option<Self> {
         let folder = std::env::var_os(FOLDER_VARIABLE).filter(|value| !value.is_empty());
         if folder.is_none() {
@@ -108,6 +109,7 @@ impl Image {
 pub(crate) struct Layer(Vec<u8>);
 
 /// What stands in a tar file.
+#[derive(Clone, Copy)]
 pub(crate) struct Entry<'a> {
     pub(crate) name: &'a str,
     /// `0` a file, `1` a hard link, `2` a symbolic one, `3` and `4` a device, `5` a folder.

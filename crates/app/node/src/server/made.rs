@@ -46,7 +46,7 @@ impl MadeFns {
         let cell = self.cell(app, made);
         let loaded = cell.get_or_try_init(|| async {
             let params = params(loader, app, made)?;
-            invoker.prepare(params).await.map_err(not_loaded)
+            invoker.prepare(params).await.map_err(|error| not_loaded(&error))
         });
         loaded.await.map(Arc::clone)
     }
@@ -125,8 +125,8 @@ fn params(loader: &Loader, app: &StackRecord, made: &FnRecord) -> Result<DeployP
 }
 
 /// Why a fn is not called, with the status that Fn has for it.
-fn not_loaded(error: DeployError) -> RegionError {
-    let DeployError::Load { source, .. } = &error else { return RegionError::Internal(error.to_string()) };
+fn not_loaded(error: &DeployError) -> RegionError {
+    let DeployError::Load { source, .. } = error else { return RegionError::Internal(error.to_string()) };
     let call = |status: u16, code: &str| RegionError::Call {
         status,
         code: code.to_owned(),

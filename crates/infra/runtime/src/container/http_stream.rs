@@ -88,7 +88,7 @@ pub(super) fn answer(form: Form, status: StatusCode, headers: HeaderMap, body: B
     }
     let unwrapped = match form {
         Form::Plain => Ok((StatusCode::OK, without_connection(headers))),
-        Form::Http => unwrapped(headers),
+        Form::Http => unwrapped(&headers),
     };
     match unwrapped {
         Ok((status, headers)) => Answer::Response(Response { status, headers, body: full_body(body) }),
@@ -131,7 +131,7 @@ fn wrapped(head: Head<'_>) -> Option<HeaderMap> {
 
 /// The status and the headers of the HTTP response in those of a call's answer. Only what is marked as meant for the
 /// client, and the content's type, is for the client.
-fn unwrapped(headers: HeaderMap) -> Result<(StatusCode, HeaderMap), Failure> {
+fn unwrapped(headers: &HeaderMap) -> Result<(StatusCode, HeaderMap), Failure> {
     let status = match headers.get(FN_HTTP_STATUS) {
         None => StatusCode::OK,
         Some(value) => StatusCode::from_bytes(value.as_bytes())
@@ -141,7 +141,7 @@ fn unwrapped(headers: HeaderMap) -> Result<(StatusCode, HeaderMap), Failure> {
             .ok_or_else(|| Failure::InvalidResponse(format!("the invalid status {value:?} in {FN_HTTP_STATUS}")))?,
     };
     let mut response = HeaderMap::with_capacity(headers.len());
-    for (name, value) in &headers {
+    for (name, value) in headers {
         let meant = name.as_str().strip_prefix(HTTP_HEADER_PREFIX).filter(|name| !name.is_empty());
         let meant = meant.and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok());
         if let Some(name) = meant.filter(|name| *name != header::CONTENT_LENGTH) {
