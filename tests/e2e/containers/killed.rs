@@ -63,6 +63,21 @@ fn a_killed_node_serves_the_same_again() {
 }
 
 #[test]
+fn what_is_kept_ready_is_there_after_a_start() {
+    let images = images!();
+    let project = fn_tests(&images, &[("f", "min_instances: 2, env: {MARK: warm}")]);
+    let mut node = Node::with_operator_and(&[]);
+    node.done(project.path(), &["deploy"]);
+    wait_for_processes("warm", 2);
+    let before = processes_of("warm");
+    node.kill_and_start_again();
+    wait_until("others in place of those before", || {
+        let now = processes_of("warm");
+        (now.len() == 2 && before.iter().all(|process| !now.contains(process))).then_some(())
+    });
+}
+
+#[test]
 fn two_runs_at_once_leave_each_others_containers_alone() {
     let images = images!();
     let (one, other) = (fn_tests(&images, &[("f", "env: {MARK: one}")]), fn_tests(&images, &[("f", "")]));

@@ -13,6 +13,7 @@ mod receipts;
 mod region;
 mod rollouts;
 mod tls;
+mod warm;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -243,6 +244,7 @@ impl Server {
         control.find_rollouts().await?;
         let (tasks, shutdown) = (env.tasks(), env.tasks().shutdown());
         tasks.spawn(Arc::clone(&containers).run(shutdown.clone()));
+        tasks.spawn(warm::run(control.catalog.clone(), Arc::clone(&invoker), shutdown.clone()));
         tasks.spawn(log_writer.run(shutdown.clone()));
         tasks.spawn(folder.run(shutdown.clone()));
         tasks.spawn(Arc::clone(quotas.book()).run(shutdown.clone()));

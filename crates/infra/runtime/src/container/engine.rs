@@ -77,7 +77,13 @@ pub(super) struct Counts {
     pub(super) started: AtomicU64,
     pub(super) failed_starts: AtomicU64,
     pub(super) evicted: AtomicU64,
+    /// Containers that are being removed because others need their room.
+    leaving: AtomicU64,
 }
+
+/// The removal of an idle container because others need its room, until it is gone.
+#[derive(Debug)]
+pub(super) struct Eviction(Arc<Shared>);
 
 impl Default for ContainerConfig {
     fn default() -> Self {
@@ -246,7 +252,11 @@ impl Shared {
     }
 
     /// Removes the container that has been idle for longest, of whichever function, because another one needs its room.
+    /// One after the other: whoever needs more asks again when it is gone.
     pub(super) fn make_room(&self) {
+        if self.counts.leaving.load(Ordering::Relaxed) > 0 {
+            return;
+        }
         let pools: Vec<Arc<Pool>> = self.pools().iter().filter_map(Weak::upgrade).collect();
         let oldest = pools.iter().filter_map(|pool| Some((pool.idle_since()?, pool))).min_by_key(|(since, _)| *since);
         if let Some((_, pool)) = oldest {
@@ -256,6 +266,26 @@ impl Shared {
 
     fn pools(&self) -> MutexGuard<'_, Vec<Weak<Pool>>> {
         self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Eviction {
+    pub(super) fn begin(shared: &Arc<Shared>) -> Self {
+        shared.counts.evicted.fetch_add(1, Ordering::Relaxed);
+        shared.counts.leaving.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Eviction {
+    fn drop(&mut self) {
+        self.0.counts.leaving.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("reserve", &self.reserve).finish_non_exhaustive()
     }
 }
 

@@ -10,6 +10,7 @@ use mu_telemetry::LogSource;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::engine::Eviction;
 use super::exchange::Connection;
 use super::log::OutputLog;
 use super::reserve::Reservation;
@@ -47,6 +48,8 @@ struct Held {
     tasks: Tasks,
     /// Given back when the container is gone.
     reservation: Option<Reservation>,
+    /// Why it is removed, if others need its room.
+    eviction: Option<Eviction>,
     /// Tasks that look at it.
     watchers: Vec<AbortOnDropHandle<()>>,
 }
@@ -76,6 +79,11 @@ impl Instance {
     /// The connection for one call, and what tells its processor time meanwhile.
     pub(super) fn parts(&mut self) -> (&mut Connection, &dyn Container) {
         (&mut self.connection, self.held.container())
+    }
+
+    /// Notes that it is removed because others need its room.
+    pub(super) fn give_way(&mut self, eviction: Eviction) {
+        self.held.eviction = Some(eviction);
     }
 
     /// Calls `gone` when it ends by itself.
@@ -138,8 +146,14 @@ impl Held {
         let output = output.ok_or_else(|| Failure::Internal("a container without output".to_owned()))?;
         let output = Arc::new(OutputLog::new(output));
         let (container, reservation) = (Some(Arc::new(container)), Some(reservation));
-        let mut held =
-            Self { container, output: Arc::clone(&output), tasks: tasks.clone(), reservation, watchers: Vec::new() };
+        let mut held = Self {
+            container,
+            output: Arc::clone(&output),
+            tasks: tasks.clone(),
+            reservation,
+            eviction: None,
+            watchers: Vec::new(),
+        };
         held.watch(async move { output.pump().await });
         Ok(held)
     }
@@ -167,7 +181,8 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let (Some(container), reservation) = (self.container.take(), self.reservation.take()) else { return };
+        let Some(container) = self.container.take() else { return };
+        let room = (self.eviction.take(), self.reservation.take());
         let watchers = std::mem::take(&mut self.watchers);
         self.tasks.spawn(async move {
             for watcher in watchers {
@@ -180,7 +195,7 @@ impl Drop for Held {
                     tracing::warn!(%id, %error, "a container was not removed whole; the next start of the node tries again");
                 }
             }
-            drop(reservation);
+            drop(room);
         });
     }
 }

@@ -1,5 +1,7 @@
 //! The containers of one function: who has one, who waits for one, when there are more, when there are fewer.
 
+mod lease;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::Ordering;
@@ -12,7 +14,9 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::engine::Shared;
+pub(super) use self::lease::Lease;
+use self::lease::Waiting;
+use super::engine::{Eviction, Shared};
 use super::instance::{Instance, StartFailure};
 use super::reserve::{Reservation, Room};
 use super::waited::Waited;
@@ -20,6 +24,9 @@ use crate::Failure;
 
 /// What a start is expected to take before there was one.
 const START_COST_AT_FIRST: Duration = Duration::from_millis(150);
+
+/// How long a call waits while all processors are busy, before another container is started all the same.
+const STARVED_AFTER: Duration = Duration::from_secs(1);
 
 /// How soon a start is tried again that there was no room for.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
@@ -73,14 +80,10 @@ struct Slot {
     number: u64,
 }
 
-type Waiter = oneshot::Sender<Result<Lease, StartFailure>>;
-
-/// A container for one call. Dropped before its call has begun, or after it has ended well, it goes back; otherwise it is
-/// removed.
-pub(super) struct Lease {
-    pool: Arc<Pool>,
-    slot: Option<Slot>,
-    is_in_call: bool,
+/// A call that waits for a container.
+struct Waiter {
+    since: Instant,
+    sender: oneshot::Sender<Result<Lease, StartFailure>>,
 }
 
 /// Closes the pool when it is dropped.
@@ -140,7 +143,7 @@ impl Pool {
                     Some(idle) => Ok(Lease::new(self, idle.slot)),
                     None => {
                         let (sender, receiver) = oneshot::channel();
-                        state.waiting.push_back(sender);
+                        state.waiting.push_back(Waiter { since: Instant::now(), sender });
                         state.note_waiting();
                         Err(receiver)
                     }
@@ -171,7 +174,7 @@ impl Pool {
 
     /// Removes the container that has been idle for longest.
     pub(super) fn evict(self: &Arc<Self>) {
-        let evicted = {
+        let mut evicted = {
             let mut state = self.state();
             if state.idle.is_empty() || state.live <= self.ready_min {
                 return;
@@ -179,7 +182,7 @@ impl Pool {
             state.live -= 1;
             state.idle.remove(0)
         };
-        self.shared.counts().evicted.fetch_add(1, Ordering::Relaxed);
+        evicted.slot.instance.give_way(Eviction::begin(&self.shared));
         drop(evicted);
     }
 
@@ -229,8 +232,11 @@ impl Pool {
         state.forget_those_who_left();
         if state.waiting.len() > state.starting {
             let is_worth_it = state.waited.total(now) >= state.start_cost;
-            // More containers than processors help only calls that wait for something else than a processor.
-            return there == 0 || (is_worth_it && (there < machine.processors() || !machine.is_saturated()));
+            let is_starved = state.waiting.front().is_some_and(|first| now >= first.since + STARVED_AFTER);
+            // More containers than processors help only calls that wait for something else than a processor: which who has
+            // waited for long is taken to do.
+            let is_of_use = there < machine.processors() || is_starved || !machine.is_saturated();
+            return there == 0 || (is_worth_it && is_of_use);
         }
         there < self.ready_min && now >= state.retry_at
     }
@@ -265,7 +271,7 @@ impl Pool {
                 drop(state);
                 // Whoever has waited longest is told; the others may have more luck.
                 if let Some(waiter) = waiter {
-                    let _ = waiter.send(Err(failure));
+                    let _ = waiter.sender.send(Err(failure));
                 }
             }
         }
@@ -302,7 +308,7 @@ impl Pool {
                 return;
             };
             drop(state);
-            match waiter.send(Ok(Lease::new(self, slot))) {
+            match waiter.sender.send(Ok(Lease::new(self, slot))) {
                 Ok(()) => return,
                 Err(Ok(mut lease)) => slot = lease.slot.take().expect("nobody has taken it"),
                 Err(Err(_)) => return,
@@ -340,8 +346,12 @@ impl Pool {
             self.tend().await;
             self.consider();
         }
-        let idle = std::mem::take(&mut self.state().idle);
-        drop(idle);
+        let (idle, waiting) = {
+            let mut state = self.state();
+            (std::mem::take(&mut state.idle), std::mem::take(&mut state.waiting))
+        };
+        // Who waits is told that there is nothing to wait for.
+        drop((idle, waiting));
     }
 
     /// Freezes and removes whose time has come.
@@ -442,7 +452,7 @@ impl State {
     }
 
     fn forget_those_who_left(&mut self) {
-        while self.waiting.front().is_some_and(oneshot::Sender::is_closed) {
+        while self.waiting.front().is_some_and(|waiter| waiter.sender.is_closed()) {
             self.waiting.pop_front();
         }
         self.note_waiting();
@@ -450,65 +460,6 @@ impl State {
 
     fn note_waiting(&mut self) {
         self.waited.set_calls(self.waiting.len(), Instant::now());
-    }
-}
-
-/// A place in the queue, left when dropped.
-struct Waiting<'p> {
-    pool: &'p Arc<Pool>,
-    receiver: oneshot::Receiver<Result<Lease, StartFailure>>,
-}
-
-impl Waiting<'_> {
-    async fn receive(mut self) -> Result<Lease, StartFailure> {
-        match (&mut self.receiver).await {
-            Ok(received) => received,
-            Err(_) => Err(Failure::Internal("the function's containers were given up".to_owned()).into()),
-        }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.receiver.close();
-        let mut state = self.pool.state();
-        state.waiting.retain(|waiter| !waiter.is_closed());
-        state.note_waiting();
-    }
-}
-
-impl Lease {
-    fn new(pool: &Arc<Pool>, slot: Slot) -> Self {
-        Self { pool: Arc::clone(pool), slot: Some(slot), is_in_call: false }
-    }
-
-    pub(super) fn instance(&mut self) -> &mut Instance {
-        &mut self.slot.as_mut().expect("it is there until it is dropped").instance
-    }
-
-    /// From now on it is not good for another call, until [`Lease::call_ended`].
-    pub(super) fn call_begins(&mut self) {
-        self.is_in_call = true;
-    }
-
-    /// The call was answered: the container is as good as before.
-    pub(super) fn call_ended(&mut self) {
-        self.is_in_call = false;
-    }
-
-    fn discard(mut self) {
-        self.is_in_call = true;
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let Some(slot) = self.slot.take() else { return };
-        if self.is_in_call {
-            self.pool.remove(slot);
-        } else {
-            self.pool.give_back(slot);
-        }
     }
 }
 
@@ -521,12 +472,6 @@ impl OpenPool {
 impl Drop for OpenPool {
     fn drop(&mut self) {
         self.0.close();
-    }
-}
-
-impl fmt::Debug for Lease {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease").field("is_in_call", &self.is_in_call).finish_non_exhaustive()
     }
 }
 
