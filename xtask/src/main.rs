@@ -68,6 +68,9 @@ enum Task {
         /// Also time a release build from nothing (minutes).
         #[arg(long)]
         build_time: bool,
+        /// Measure one part of the table alone.
+        #[arg(long, value_enum)]
+        only: Option<bench::Part>,
     },
     /// Make a compiler for wasm32-wasip1 from Debian's packages, where `rustup target add` is not possible.
     WasmToolchain {
@@ -91,7 +94,7 @@ fn main() -> ExitCode {
         Task::Schemathesis => schemathesis::run(),
         Task::Autobahn { quick: false } => autobahn::run(autobahn::Extent::All),
         Task::Autobahn { quick: true } => autobahn::run(autobahn::Extent::Quick),
-        Task::Bench { quick, build_time } => bench::run(bench::Options { quick, build_time }),
+        Task::Bench { quick, build_time, only } => bench::run(bench::Options { quick, build_time, only }),
         Task::Tidy => tidy::run(&repository::root()),
         Task::WasmToolchain { prefix, force } => install_wasm_toolchain(prefix, force),
     };
