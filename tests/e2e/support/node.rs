@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::http::{self, Answer};
-use super::process::{mu, wait_until};
+use super::process::{end, mu, wait_until};
 
 /// A node with a home of its own, in which its data and its user's key are; killed when dropped.
 pub(crate) struct Node {
@@ -156,8 +156,6 @@ fn serve(home: &Path, api: &str, settings: &[String]) -> (Child, Value) {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        end(&mut self.child);
     }
 }
