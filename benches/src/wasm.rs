@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use mu_abi::{DbReply, DbRequest, Outgoing, Response, Status, StorageReply, StorageRequest};
 use mu_env::Env;
 use mu_runtime::{
-    Artifact, Call, EgressPolicy, ExecutionUsage, HttpClient, Limits, LoadParams, Request, Services, WasmConfig,
-    WasmEngine, empty_body,
+    Artifact, Call, EgressPolicy, ExecutionUsage, Form, HttpClient, Limits, LoadParams, Owner, Request, Services,
+    WasmConfig, WasmEngine, empty_body,
 };
-use mu_stack::{Instances, Runtime};
+use mu_stack::{ContainerSettings, Instances, Runtime, StackId};
 use mu_telemetry::{InvocationLog, LogRecord, LogSink};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
@@ -88,6 +88,8 @@ pub(crate) fn call(env: &Env) -> Call {
     Call {
         handler: "hello".into(),
         request: Request {
+            form: Form::Http,
+            begun: None,
             method: http::Method::GET,
             path: "/".to_owned(),
             path_params: Vec::new(),
@@ -151,5 +153,13 @@ impl Services for Nothing {
 /// How a function of the benchmarks is loaded.
 pub(crate) fn params(artifact: Artifact) -> LoadParams {
     let (runtime, instances) = (Runtime::Wasi1, Instances::Fresh);
-    LoadParams { artifact, runtime, instances, memory_limit_bytes: 128 << 20 }
+    let owner = Owner {
+        stack_id: StackId::new([1; 32]),
+        stack: "stack".into(),
+        function: "function".into(),
+        function_id: "id".into(),
+        env: Arc::new([]),
+        container: ContainerSettings::default(),
+    };
+    LoadParams { artifact, runtime, instances, memory_limit_bytes: 128 << 20, owner }
 }

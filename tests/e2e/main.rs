@@ -7,6 +7,7 @@ mod support;
 mod bad_modules;
 mod bad_places;
 mod command_line;
+mod containers;
 mod examples;
 mod functions;
 mod greedy;

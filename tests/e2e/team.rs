@@ -1,14 +1,12 @@
 //! `mu serve` and what its users do: as the README says, and when things go wrong.
 
-use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::thread;
 
 use serde_json::{Value, json};
 
 use crate::support::node::{Node, at_home, said};
-use crate::support::{Project, http, repository};
+use crate::support::{Project, http, readme};
 
 /// The example, under a name.
 fn hello(name: &str) -> Project {
@@ -17,29 +15,20 @@ fn hello(name: &str) -> Project {
     project
 }
 
-/// The lines of the blocks of commands of a chapter of the README, from the second block on.
-fn commands(chapter: &str) -> String {
-    let readme = fs::read_to_string(repository().join("README.md")).unwrap();
-    let text = readme.split(&format!("\n## {chapter}\n")).nth(1).expect("the chapter is there");
-    let text = text.split("\n## ").next().unwrap();
-    let blocks = text.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap());
-    blocks.skip(1).collect::<Vec<_>>().join("\n")
-}
-
 #[test]
 fn the_readmes_chapter_works_as_written() {
     let node = Node::new();
     let project = hello("my-stack");
     let home = node.home().to_str().unwrap();
     let project_in_place = project.path().to_str().unwrap();
-    let commands = commands("Run it for a team")
+    // The first block starts a node, which is there already.
+    let commands = readme::commands("Run it for a team")[1..]
+        .join("\n")
         .replace("http://127.0.0.1:12000", &node.api_url())
         .replace("127.0.0.1:12080", &node.gateway().to_string())
         .replace("~/", &format!("{home}/"))
         .replace("cd my-stack", &format!("cd {project_in_place}"));
-    let script = format!("mu() {{ {} \"$@\"; }}\nset -euxo pipefail\n{commands}", env!("CARGO_BIN_EXE_mu"));
-    let mut shell = at_home(Command::new("bash"), node.home());
-    let output = shell.args(["-c", &script]).env("MU_WASM_TOOLCHAIN", "none").output().unwrap();
+    let output = at_home(readme::shell(&commands), node.home()).output().unwrap();
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{printed}\n{}", said(&output));
     // A request is served by one of two versions, by chance.

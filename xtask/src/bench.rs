@@ -2,10 +2,12 @@
 //!
 //! What runs inside one process is measured by the package `mu-bench`, which prints [rows](row). What needs whole
 //! processes is measured here: the server's CPU time per request, latency and throughput beside `wasmtime serve`, memory
-//! at rest, with a body passing through and with idle connections, a node that many stacks are deployed to, the size of
-//! the binary and the time to build it. Figures of a busy machine say little; ratios taken in one run say more.
+//! at rest, with a body passing through and with idle connections, a node that many stacks are deployed to, functions in
+//! containers, the size of the binary and the time to build it. Figures of a busy machine say little; ratios taken in one
+//! run say more.
 
 mod component;
+mod containers;
 pub(crate) mod control;
 mod load;
 mod peers;
@@ -22,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use crate::failure::{Doing, Failure, Outcome};
 use crate::{process, repository};
+use clap::ValueEnum as _;
 use load::Load;
 use row::Row;
 use server::Server;
@@ -32,6 +35,27 @@ pub(crate) struct Options {
     pub(crate) quick: bool,
     /// Also time a release build from nothing.
     pub(crate) build_time: bool,
+    /// Measure this part alone.
+    pub(crate) only: Option<Part>,
+}
+
+/// A part of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    /// What runs inside one process: instances, metering, tables, idle functions.
+    Process,
+    /// A hello in a module, and the binary.
+    Hello,
+    /// A hello in a component, beside others that run components.
+    Components,
+    /// Bodies that pass through.
+    Streaming,
+    /// Idle connections.
+    Websockets,
+    /// A node that stacks are deployed to.
+    Control,
+    /// Functions in containers.
+    Containers,
 }
 
 /// How often each side of a comparison is measured; medians are compared.
@@ -48,15 +72,25 @@ pub(crate) fn run(options: Options) -> Outcome {
         rows.push(build_time(&root)?);
     }
     let binaries = build(&root, options)?;
-    rows.extend(inside_one_process(&root, &binaries, options)?);
-    if !options.quick {
-        rows.push(binary_size(&binaries)?);
+    let is_wanted = |part: &&Part| options.only.is_none_or(|only| only == **part);
+    for part in Part::value_variants().iter().filter(is_wanted) {
+        rows.extend(match part {
+            Part::Process => inside_one_process(&root, &binaries, options)?,
+            Part::Hello => {
+                let mut rows = Vec::new();
+                if !options.quick {
+                    rows.push(binary_size(&binaries)?);
+                }
+                rows.extend(hello(&root, &binaries, options)?);
+                rows
+            }
+            Part::Components => component::rows(&root, &binaries, options)?,
+            Part::Streaming => streaming::rows(&root, &binaries, options)?,
+            Part::Websockets => websockets::rows(&root, &binaries, options)?,
+            Part::Control => control::rows(&root, &binaries, options)?,
+            Part::Containers => containers::rows(&binaries, options)?,
+        });
     }
-    rows.extend(hello(&root, &binaries, options)?);
-    rows.extend(component::rows(&root, &binaries, options)?);
-    rows.extend(streaming::rows(&root, &binaries, options)?);
-    rows.extend(websockets::rows(&root, &binaries, options)?);
-    rows.extend(control::rows(&root, &binaries, options)?);
     print!("{}", row::table(&rows));
     Ok(())
 }

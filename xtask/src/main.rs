@@ -8,6 +8,7 @@ mod bench;
 mod ci;
 mod failure;
 mod guests;
+mod images;
 mod languages;
 mod outside;
 mod process;
@@ -45,6 +46,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Make the images of containers that tests and benchmarks run, and print their folder.
+    Images,
     /// Make a project from every template of `mu init`, build it and run its tests.
     InitCheck,
     /// Test the SDKs in JavaScript, Python, Go and C; make a project in each, build it and call it.
@@ -65,6 +68,9 @@ enum Task {
         /// Also time a release build from nothing (minutes).
         #[arg(long)]
         build_time: bool,
+        /// Measure one part of the table alone.
+        #[arg(long, value_enum)]
+        only: Option<bench::Part>,
     },
     /// Make a compiler for wasm32-wasip1 from Debian's packages, where `rustup target add` is not possible.
     WasmToolchain {
@@ -82,12 +88,13 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(),
         Task::Guests { check: false } => guests::run(guests::Mode::Install),
         Task::Guests { check: true } => guests::run(guests::Mode::Check),
+        Task::Images => images::run(),
         Task::InitCheck => outside::check_new_projects(),
         Task::Languages => languages::run(),
         Task::Schemathesis => schemathesis::run(),
         Task::Autobahn { quick: false } => autobahn::run(autobahn::Extent::All),
         Task::Autobahn { quick: true } => autobahn::run(autobahn::Extent::Quick),
-        Task::Bench { quick, build_time } => bench::run(bench::Options { quick, build_time }),
+        Task::Bench { quick, build_time, only } => bench::run(bench::Options { quick, build_time, only }),
         Task::Tidy => tidy::run(&repository::root()),
         Task::WasmToolchain { prefix, force } => install_wasm_toolchain(prefix, force),
     };

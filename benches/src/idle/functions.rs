@@ -70,6 +70,7 @@ impl Functions {
             stack: manifest.local_stack(&Env::new()).expect("there are no variables"),
             artifacts,
             secrets: Secrets::default(),
+            function_id: None,
         }
     }
 

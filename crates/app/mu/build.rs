@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Each packed folder: the constant it becomes, and its path from the repository's root.
-const PACKS: [(&str, &str); 15] = [
+const PACKS: [(&str, &str); 20] = [
     ("HELLO_TEMPLATE", "examples/hello"),
     ("HELLO_JS_TEMPLATE", "examples/hello-js"),
     ("HELLO_PYTHON_TEMPLATE", "examples/hello-python"),
@@ -15,6 +15,11 @@ const PACKS: [(&str, &str); 15] = [
     ("HELLO_C_TEMPLATE", "examples/hello-c"),
     ("TODO_TEMPLATE", "examples/todo"),
     ("CHAT_TEMPLATE", "examples/chat"),
+    ("CONTAINER_PYTHON_TEMPLATE", "examples/containers/python"),
+    ("CONTAINER_NODE_TEMPLATE", "examples/containers/node"),
+    ("CONTAINER_GO_TEMPLATE", "examples/containers/go"),
+    ("CONTAINER_JAVA_TEMPLATE", "examples/containers/java"),
+    ("CONTAINER_DOCKER_TEMPLATE", "examples/containers/docker"),
     ("ABI_SOURCE", "crates/model/abi"),
     ("SDK_SOURCE", "sdk/rust/mu-sdk"),
     ("SDK_MACROS_SOURCE", "sdk/rust/mu-sdk-macros"),
@@ -29,7 +34,11 @@ const PACKS: [(&str, &str); 15] = [
 const SKIPPED_FOLDERS: [&str; 7] = ["target", ".mu", "modules", "tests", "node_modules", "__pycache__", ".venv"];
 
 /// What sources are written in; everything else (modules, locks of another workspace) is left out.
-const KEPT_EXTENSIONS: [&str; 12] = ["rs", "toml", "yaml", "js", "ts", "json", "py", "go", "mod", "c", "h", "wit"];
+const KEPT_EXTENSIONS: [&str; 15] =
+    ["rs", "toml", "yaml", "js", "ts", "json", "py", "go", "mod", "c", "h", "wit", "java", "xml", "txt"];
+
+/// Sources without an extension.
+const KEPT_NAMES: [&str; 2] = ["Dockerfile", ".dockerignore"];
 
 /// What is left out although it is a source: tests that stand beside what they test, and locks of npm.
 const SKIPPED_ENDINGS: [&str; 3] = ["_test.go", "_test.c", "package-lock.json"];
@@ -74,8 +83,9 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
 
 fn is_kept(path: &Path) -> bool {
     let name = path.to_string_lossy();
-    path.extension().is_some_and(|e| KEPT_EXTENSIONS.iter().any(|kept| e == *kept))
-        && !SKIPPED_ENDINGS.iter().any(|skipped| name.ends_with(skipped))
+    let is_named = path.file_name().is_some_and(|name| KEPT_NAMES.iter().any(|kept| name == *kept));
+    let is_source = path.extension().is_some_and(|e| KEPT_EXTENSIONS.iter().any(|kept| e == *kept));
+    (is_named || is_source) && !SKIPPED_ENDINGS.iter().any(|skipped| name.ends_with(skipped))
 }
 
 fn variable(name: &str) -> io::Result<String> {

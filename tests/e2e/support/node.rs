@@ -8,19 +8,29 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::http::{self, Answer};
-use super::process::{mu, wait_until};
+use super::process::{end, mu, wait_until};
 
 /// A node with a home of its own, in which its data and its user's key are; killed when dropped.
 pub(crate) struct Node {
     home: TempDir,
     child: Child,
     addresses: Value,
+    settings: Settings,
 }
+
+/// Keys of the node's configuration, as `--set` takes them.
+type Settings = Vec<String>;
 
 impl Node {
     /// A new node whose operator is whoever calls [`Node::mu`].
     pub(crate) fn with_operator() -> Self {
-        let node = Self::start(TempDir::new().unwrap());
+        Self::with_operator_and(&[])
+    }
+
+    /// The same with settings like `egress.allow=anywhere`.
+    pub(crate) fn with_operator_and(settings: &[&str]) -> Self {
+        let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        let node = Self::start(TempDir::new().unwrap(), settings);
         let token = node.data().join("bootstrap.token");
         node.done(node.home.path(), &["login", &node.api_url(), "--bootstrap-token-file", token.to_str().unwrap()]);
         node
@@ -28,12 +38,12 @@ impl Node {
 
     /// A node without an operator.
     pub(crate) fn new() -> Self {
-        Self::start(TempDir::new().unwrap())
+        Self::start(TempDir::new().unwrap(), Settings::new())
     }
 
-    fn start(home: TempDir) -> Self {
-        let (child, addresses) = serve(home.path(), "127.0.0.1:0");
-        Self { home, child, addresses }
+    fn start(home: TempDir, settings: Settings) -> Self {
+        let (child, addresses) = serve(home.path(), "127.0.0.1:0", &settings);
+        Self { home, child, addresses, settings }
     }
 
     /// Kills it as an emergency would, and starts it again with what it left.
@@ -41,7 +51,7 @@ impl Node {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let api = self.addresses["api"].as_str().unwrap().to_owned();
-        (self.child, self.addresses) = serve(self.home.path(), &api);
+        (self.child, self.addresses) = serve(self.home.path(), &api, &self.settings);
     }
 
     /// Asks it to end, and waits until it has.
@@ -73,6 +83,17 @@ impl Node {
 
     pub(crate) fn get(&self, path: &str) -> Answer {
         http::send(self.gateway(), "GET", path, &[], b"").unwrap()
+    }
+
+    /// Asks the management API, with a token that may do everything.
+    pub(crate) fn ask(&self, token: &str, method: &str, path: &str, body: &[u8]) -> Answer {
+        let headers = [("authorization", &*format!("Bearer {token}")), ("content-type", "application/json")];
+        http::send(self.address("api"), method, path, &headers, body).unwrap()
+    }
+
+    /// Makes such a token.
+    pub(crate) fn token(&self) -> String {
+        self.done(self.home(), &["token", "create", "t", "--role", "admin", "--node"]).trim().to_owned()
     }
 
     /// A command of the node's user, in a folder.
@@ -114,14 +135,15 @@ pub(crate) fn at_home(mut command: Command, home: &Path) -> Command {
     command
 }
 
-fn serve(home: &Path, api: &str) -> (Child, Value) {
+fn serve(home: &Path, api: &str, settings: &[String]) -> (Child, Value) {
     let addresses = home.join("addresses.json");
     // Of an earlier start.
     let _ = std::fs::remove_file(&addresses);
     let arguments = ["serve", "--gateway", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--api", api, "--addresses"];
     let log = std::fs::File::create(home.join("node.log")).unwrap();
     let mut command = at_home(mu(home, &arguments), home);
-    let mut child = command.arg(&addresses).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+    command.arg(&addresses).args(settings.iter().flat_map(|setting| ["--set", setting]));
+    let mut child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
     let text = wait_until("the addresses of the node", || {
         if let Some(status) = child.try_wait().unwrap() {
             let log = std::fs::read_to_string(home.join("node.log")).unwrap_or_default();
@@ -134,8 +156,6 @@ fn serve(home: &Path, api: &str) -> (Child, Value) {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        end(&mut self.child);
     }
 }

@@ -141,10 +141,25 @@ impl<'p> Running<'p> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        end(&mut self.child);
     }
+}
+
+/// How long a process may take to end that is asked to: it removes its containers.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
+
+/// Ends a process, if it has not ended already: kindly, if that is possible.
+pub(crate) fn end(child: &mut Child) {
+    let pid = child.id().to_string();
+    if child.try_wait().is_ok_and(|ended| ended.is_none()) {
+        let _ = Command::new("kill").args(["-s", "TERM", &pid]).status();
+    }
+    let deadline = Instant::now() + ENDS_WITHIN;
+    while Instant::now() < deadline && child.try_wait().is_ok_and(|ended| ended.is_none()) {
+        thread::sleep(Duration::from_millis(2));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 /// The lines of a pipe, as they come.

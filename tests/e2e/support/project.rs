@@ -36,6 +36,32 @@ impl Project {
         project
     }
 
+    /// A project of containers: name, archive, and what else `mu.yaml` says of a function, as in `timeout: 1s`. Any method
+    /// at `/NAME` leads to it.
+    pub(crate) fn of_containers(functions: &[(&str, &Path, &str)]) -> Self {
+        let project = Self::empty();
+        let (mut services, mut endpoints) = (String::new(), String::new());
+        for (name, archive, keys) in functions {
+            let module = Path::new(archive.file_name().unwrap());
+            if !project.path().join(module).exists() {
+                fs::copy(archive, project.path().join(module)).unwrap();
+            }
+            let module = module.display();
+            let keys = if keys.is_empty() { String::new() } else { format!(", {keys}") };
+            services.push_str(&format!(
+                "  - {{type: Function, name: {name}, runtime: container, module: {module}{keys}}}\n"
+            ));
+            endpoints.push_str(&format!("      /{name}: {{any: {name}.handle}}\n"));
+        }
+        project.write(
+            "mu.yaml",
+            format!(
+                "name: test\nversion: 1.0.0\nservices:\n{services}  - type: Gateway\n    name: web\n    endpoints:\n{endpoints}"
+            ),
+        );
+        project
+    }
+
     /// A copy of an example of the repository, with its checked-in modules.
     pub(crate) fn of_example(name: &str) -> Self {
         let project = Self::empty();

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use super::Options;
 use super::row::Row;
 use crate::failure::Outcome;
+pub(super) use api::read_response;
 pub(crate) use node::Node;
 
 pub(super) fn rows(root: &Path, binaries: &Path, options: Options) -> Outcome<Vec<Row>> {
@@ -23,12 +24,12 @@ pub(super) fn rows(root: &Path, binaries: &Path, options: Options) -> Outcome<Ve
 }
 
 /// How long `work` takes.
-fn timed<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<(T, Duration)> {
+pub(super) fn timed<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<(T, Duration)> {
     let start = Instant::now();
     let done = work()?;
     Ok((done, start.elapsed()))
 }
 
-fn millis(duration: Duration) -> f64 {
+pub(super) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }

@@ -55,6 +55,13 @@ impl Load {
         })
     }
 
+    /// Sends requests for the load's duration, and returns how many were answered in a second; any that failed is a failure.
+    pub(super) fn requests_per_second(&self, url: &str) -> Outcome<f64> {
+        let said = self.send(url)?;
+        let answered = answered(&said).map_err(|why| Failure::new(format!("{url}: {why}\n{said}")))?;
+        Ok(answered.requests as f64 / answered.seconds)
+    }
+
     /// Sends requests for the load's duration, and returns how many were answered, and how many failed.
     pub(super) fn count_failed(&self, url: &str) -> Outcome<(u64, u64)> {
         let said = self.send(url)?;

@@ -21,8 +21,16 @@ const ADDRESSES: &str = "addresses.json";
 /// `mu run` of a project with data of its own in `work`, requested at its first route for GET; what it logs goes to a
 /// file, as it would for an operator.
 pub(super) fn ours(project: &Path, binaries: &Path, work: &Path) -> Outcome<Server> {
+    run(pinned(&binaries.join("mu"))?, project, work)
+}
+
+/// The same on all cores, which is where containers run as well.
+pub(super) fn ours_on_all_cores(project: &Path, binaries: &Path, work: &Path) -> Outcome<Server> {
+    run(Command::new(binaries.join("mu")), project, work)
+}
+
+fn run(mut command: Command, project: &Path, work: &Path) -> Outcome<Server> {
     let (addresses, log) = (work.join(ADDRESSES), work.join("mu.log"));
-    let mut command = pinned(&binaries.join("mu"))?;
     command.arg("run").arg(project).args(["--gateway", "127.0.0.1:0", "--no-watch"]);
     command.arg("--data-dir").arg(work.join("data")).arg("--addresses").arg(&addresses);
     let server = spawn(&mut command, &log)?;

@@ -4,10 +4,13 @@ use super::finding::{Finding, Rule};
 use super::members::{Layer, Member, Place};
 
 /// Edges inside a layer, and no others; `*` is any crate of the layer. ARCHITECTURE.md gives the reasons.
-const WITHIN: [(Layer, &str, &str); 11] = [
+const WITHIN: [(Layer, &str, &str); 14] = [
     (Layer::Infra, "*", "env"),
     (Layer::Infra, "*", "telemetry"),
     (Layer::Infra, "events", "db"),
+    (Layer::Infra, "container", "image"),
+    (Layer::Infra, "runtime", "container"),
+    (Layer::Infra, "runtime", "image"),
     (Layer::Service, "gateway", "invoke"),
     (Layer::Service, "trigger", "invoke"),
     (Layer::Service, "workflow", "invoke"),

@@ -6,7 +6,7 @@ use crate::failure::AFTER_HELP;
 use crate::remote::{
     audit_log, deploy, domain, grant, login, logs, member, quota, secret, stack, token, usage, whoami,
 };
-use crate::{build, completions, config, context, doctor, init, invoke, run, serve};
+use crate::{build, bump, completions, config, context, doctor, init, invoke, push, run, schema, serve};
 
 /// A serverless cloud in one binary: run functions, tables, boxes and HTTP routes on your machine.
 #[derive(Parser, Debug)]
@@ -20,6 +20,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Init(init::Arguments),
     Build(build::Arguments),
+    Push(push::Arguments),
+    Bump(bump::Arguments),
     Run(run::Arguments),
     Invoke(invoke::Arguments),
     Serve(serve::Arguments),
@@ -38,10 +40,7 @@ pub(crate) enum Command {
     Member(member::Arguments),
     Token(token::Arguments),
     AuditLog(audit_log::Arguments),
-    /// Print the JSON Schema of mu.yaml
-    ///
-    /// Editors use it to complete and check the manifest as you type.
-    Schema,
+    Schema(schema::Arguments),
     Doctor(doctor::Arguments),
     Completions(completions::Arguments),
 }

@@ -17,7 +17,7 @@ use crate::terminal::{self, DIM, GREEN, RED, YELLOW};
 /// Exits with 1 when something is missing that the project at hand needs. Nothing is installed or changed.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// The project: a directory with mu.yaml, or one below it
+    /// The project: a directory with mu.yaml, app.yaml or func.yaml, or one below it
     #[arg(default_value = ".")]
     dir: PathBuf,
     /// How to print the result on standard output

@@ -36,8 +36,11 @@ pub(crate) enum Cause {
 /// The last sections of `mu help`.
 pub(crate) const AFTER_HELP: &str = "\
 Environment:
+  FN_MEMORY, FN_TIMEOUT, FN_IDLE_TIMEOUT
+                     limits of all functions of an app of func files, over what the files say
   MU_CONTEXT         the context that says which node is asked, instead of the one in use
   MU_FN_NAME         sets the variable NAME of every function, for mu run and mu invoke only
+  MU_REGISTRY        where images of containers go, for mu push and mu deploy; FN_REGISTRY without it
   MU_SECRET_NAME     the secret NAME of functions that declare it, for mu run and mu invoke only;
                      over what mu.secrets beside mu.yaml says
   MU_LOG             what the node says about itself on standard error, such as `info` or

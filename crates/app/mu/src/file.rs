@@ -26,6 +26,17 @@ pub(crate) fn create_privately(path: &Path, contents: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Moves a file to where another may be, which it replaces, also from another file system.
+pub(crate) fn move_to(from: &Path, to: &Path) -> io::Result<()> {
+    if fs::rename(from, to).is_ok() {
+        return Ok(());
+    }
+    let mut beside = written(to, &[], 0o644)?;
+    io::copy(&mut fs::File::open(from)?, &mut beside)?;
+    beside.persist(to).map_err(|e| e.error)?;
+    fs::remove_file(from)
+}
+
 /// A file with these contents beside `path`.
 fn written(path: &Path, contents: &[u8], mode: u32) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -1,5 +1,6 @@
 //! `mu init`: a new project, from a template.
 
+mod function;
 mod questions;
 mod template;
 
@@ -32,6 +33,9 @@ pub(crate) struct Arguments {
     /// The language of its functions [default: rust]
     #[arg(long, short, value_enum)]
     lang: Option<Lang>,
+    /// Make one function that runs in containers, with a func.yaml, instead of a stack
+    #[arg(long, value_enum, conflicts_with_all = ["template", "lang"])]
+    runtime: Option<function::Runtime>,
     /// Ask nothing
     #[arg(long, short)]
     yes: bool,
@@ -75,6 +79,9 @@ __pycache__/
 ";
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if let Some(runtime) = arguments.runtime {
+        return function::init(arguments, runtime);
+    }
     let plan = if arguments.yes || !terminal::is_interactive() || arguments.says_all() {
         arguments.plan_without_questions()?
     } else {
@@ -173,9 +180,13 @@ fn print_next_steps(plan: &Plan) {
     let folder = plan.folder.display();
     let (template, language) = (plan.template.name(), plan.language.title());
     terminal::say(format!("Made {BOLD}{}{BOLD:#} from template {template} ({language}) in {folder}", plan.name));
+    print_commands(&plan.folder);
+}
+
+fn print_commands(folder: &Path) {
     terminal::say("");
-    if plan.folder != Path::new(".") {
-        terminal::say(format!("  cd {folder}"));
+    if folder != Path::new(".") {
+        terminal::say(format!("  cd {}", folder.display()));
     }
     terminal::say(format!("  mu run     {DIM}build and serve it, and again after every change{DIM:#}"));
     terminal::say(format!("  mu doctor  {DIM}if something is missing{DIM:#}"));

@@ -55,7 +55,7 @@ pub(crate) struct Arguments {
     /// The body: a text, @FILE for a file's contents, or - for standard input
     #[arg(long, short, value_name = "DATA")]
     data: Option<String>,
-    /// The project: a directory with mu.yaml, or one below it
+    /// The project: a directory with mu.yaml, app.yaml or func.yaml, or one below it
     #[arg(long, short = 'C', value_name = "DIR", default_value = ".")]
     dir: PathBuf,
     /// Where tables and boxes are kept [default: .mu/data in the project]

@@ -59,6 +59,10 @@ fn load_hint(error: &LoadError) -> &'static str {
             "what components may import, and must export: docs/reference/wasi-http.md"
         }
         LoadError::MemoryLimitTooLow { .. } => "raise the function's `memory_limit`",
+        LoadError::Container { .. } => "what runs containers needs: docs/guide/operate.md#containers",
+        LoadError::NotAnImage { .. } | LoadError::Image(_) | LoadError::TooLargeForNode { .. } => {
+            "images of functions, and where they come from: docs/guide/containers.md"
+        }
         LoadError::NotWasm { .. } => "`runtime` says what a function is: docs/reference/manifest.md",
         _ => "runtime wasi1.0 runs WASI preview 1 commands: docs/reference/wasi1.0.md",
     }

@@ -1,6 +1,7 @@
 //! The `mu` command line: a developer's tool and, with `mu run`, a node on their own machine.
 
 mod build;
+mod bump;
 mod cli;
 mod client;
 mod completions;
@@ -15,6 +16,7 @@ mod local_node;
 mod output;
 mod packed;
 mod project;
+mod push;
 mod remote;
 mod report;
 mod run;
@@ -41,12 +43,16 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
+    // The one TLS implementation of the process.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     if !matches!(command, Command::Serve(_)) {
         mu_telemetry::init_node_log();
     }
     let result = match command {
         Command::Init(arguments) => init::run(&arguments),
         Command::Build(arguments) => build::run(&arguments),
+        Command::Push(arguments) => push::run(&arguments),
+        Command::Bump(arguments) => bump::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Invoke(arguments) => invoke::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
@@ -65,7 +71,7 @@ fn main() -> ExitCode {
         Command::Member(arguments) => member::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::AuditLog(arguments) => audit_log::run(&arguments),
-        Command::Schema => schema::run(),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     };

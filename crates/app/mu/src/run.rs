@@ -45,7 +45,7 @@ const INTERRUPTED: i32 = 130;
 /// MU_SECRET_NAME. Routes with `auth` let every caller in, as `local`.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// The project: a directory with mu.yaml, or one below it
+    /// The project: a directory with mu.yaml, app.yaml or func.yaml, or one below it
     #[arg(default_value = ".")]
     dir: PathBuf,
     /// Where to listen; port 0 takes any free port
@@ -70,6 +70,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let project = Project::find(&arguments.dir)?;
+    project.tell_notes()?;
     let version = Version::build(&project, &project.load()?, Tell::Built)?;
     let runtime = local_node::runtime()?;
     let result = runtime.block_on(serve(arguments, project, version));

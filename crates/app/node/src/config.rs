@@ -6,6 +6,8 @@ use mu_gateway::GatewayConfig;
 use mu_invoke::InvokeConfig;
 use mu_runtime::EgressPolicy;
 
+use crate::settings::ContainersSettings;
+
 /// The configuration of a node.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
@@ -15,6 +17,8 @@ pub struct NodeConfig {
     pub cache_dir: PathBuf,
     /// Where functions may send HTTP requests.
     pub egress: EgressPolicy,
+    /// Functions that are images of containers.
+    pub containers: ContainersSettings,
     /// Limits of invocations.
     pub invoke: InvokeConfig,
     /// Limits of the gateway.
@@ -29,6 +33,7 @@ impl NodeConfig {
             data_dir,
             cache_dir,
             egress: EgressPolicy::default(),
+            containers: ContainersSettings::default(),
             invoke: InvokeConfig::default(),
             gateway: GatewayConfig::default(),
         }

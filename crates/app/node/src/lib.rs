@@ -1,6 +1,7 @@
 //! Configuration to adapters to services to a running node: the only crate that knows both ports and what is behind them.
 
 mod config;
+mod containers;
 mod error;
 mod node;
 pub mod operations;

@@ -13,12 +13,13 @@ use mu_gateway::{Gateway, GatewayPorts};
 use mu_invoke::{
     Cause, DeployError, DeployParams, Deployment, InvokeError, Invoker, Parts, Ports, ReceiptSink, Totals,
 };
-use mu_runtime::{HttpClient, Request, Response, WasmConfig, WasmEngine};
+use mu_runtime::{Engines, HttpClient, Request, Response, WasmConfig, WasmEngine};
 use mu_stack::{HandlerRef, StackId};
 use mu_storage::{Boxes, FsBlobs, RootKey};
 use mu_telemetry::LogSink;
 
 use crate::config::NodeConfig;
+use crate::containers::Containers;
 use crate::error::StartError;
 
 /// A running node. Stop it with [`Node::stop`]; whatever ends it instead, what was acknowledged is on disk.
@@ -26,6 +27,7 @@ pub struct Node {
     env: Env,
     kv: Arc<RedbKv>,
     invoker: Arc<Invoker>,
+    containers: Arc<Containers>,
     config: NodeConfig,
 }
 
@@ -67,10 +69,14 @@ impl Node {
         // The one TLS implementation of the process; an earlier node of the same process has installed it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = HttpClient::new(config.egress);
-        let engine = WasmEngine::start(env.clone(), &WasmConfig::new(config.cache_dir.join("modules")), http)?;
+        let wasm = WasmEngine::start(env.clone(), &WasmConfig::new(config.cache_dir.join("modules")), http)?;
+        let containers =
+            Containers::new(env.clone(), config.containers.clone(), config.egress, config.data_dir.clone());
+        let containers = Arc::new(containers);
+        env.tasks().spawn(Arc::clone(&containers).run(env.tasks().shutdown().clone()));
         let invoker = Arc::new(Invoker::new(Parts {
             env: env.clone(),
-            engine: Arc::new(engine),
+            engine: Arc::new(Engines { wasm: Arc::new(wasm), containers: Arc::clone(&containers) as _ }),
             db: Arc::new(MuDb::new(Arc::clone(&kv) as _)),
             boxes: Arc::new(Boxes::open(Arc::new(blobs), key, &env)),
             logs: sinks.logs,
@@ -78,7 +84,7 @@ impl Node {
             ports: Ports::default(),
             config: config.invoke,
         }));
-        Ok(Self { env, kv, invoker, config })
+        Ok(Self { env, kv, invoker, containers, config })
     }
 
     /// Takes the gateway's address; port 0 stands for any free port. Clients can connect, and wait until
@@ -148,6 +154,7 @@ impl Node {
             tracing::warn!("calls are still under way; closing the data all the same");
         }
         self.invoker.stop();
+        self.containers.close().await;
         self.kv.close().await;
     }
 }

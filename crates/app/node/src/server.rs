@@ -6,12 +6,14 @@ mod domains;
 mod gate;
 mod housekeeping;
 mod jwks;
+mod made;
 mod prover;
 mod readings;
 mod receipts;
 mod region;
 mod rollouts;
 mod tls;
+mod warm;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -38,7 +40,7 @@ use mu_db::{FileJournal, JournalOptions, Kv, MuDb, RedbKv, RedbOptions};
 use mu_env::{Env, Tasks};
 use mu_gateway::{Gateway, GatewayPorts, HostTable};
 use mu_invoke::{Dormant, Invoker, Parts, Ports};
-use mu_runtime::{HttpClient, WasmEngine};
+use mu_runtime::{Engines, HttpClient, WasmEngine};
 use mu_storage::{Boxes, FsBlobs, FsUploads, RootKey};
 use mu_telemetry::{Metrics, MetricsParams};
 
@@ -49,6 +51,7 @@ use self::jwks::FetchedKeys;
 use self::readings::Gauges;
 use self::receipts::Receipts;
 use self::region::{Loader, NodeRegion};
+use crate::containers::Containers;
 use crate::error::StartError;
 use crate::node::create_private_dir;
 use crate::operations::{Operations, OperationsParts, Probe};
@@ -70,6 +73,7 @@ pub struct Server {
     kv: Arc<RedbKv>,
     logs_kv: Arc<RedbKv>,
     invoker: Arc<Invoker>,
+    containers: Arc<Containers>,
     drain_timeout: Duration,
     addresses: Addresses,
     api_url: String,
@@ -151,11 +155,14 @@ impl Server {
             quotas: Arc::clone(&quotas),
         };
         let http = HttpClient::new(settings.egress);
-        let engine = WasmEngine::start(env.clone(), &settings.wasm, http.clone())?;
+        let wasm = WasmEngine::start(env.clone(), &settings.wasm, http.clone())?;
+        let containers =
+            Containers::new(env.clone(), settings.containers.clone(), settings.egress, settings.data_dir.clone());
+        let containers = Arc::new(containers);
         let receipts = Arc::new(Receipts::new(Arc::clone(&usage), metrics.clone()));
         let invoker = Arc::new(Invoker::new(Parts {
             env: env.clone(),
-            engine: Arc::new(engine),
+            engine: Arc::new(Engines { wasm: Arc::new(wasm), containers: Arc::clone(&containers) as _ }),
             db: Arc::clone(&db),
             boxes: Arc::clone(&boxes),
             logs: Arc::clone(&logs) as _,
@@ -173,8 +180,13 @@ impl Server {
         let gateway = tls::of_gateway(gateway, &settings.gateway)?;
         let listener = ApiListener::bind(&settings, env.clone())?;
         let addresses = (gateway.address(), gateway.tls_address(), listener.address());
-        let gauges =
-            Gauges { invoker: Arc::clone(&invoker), receipts, logs: Arc::clone(&logs), usage: Arc::clone(&usage) };
+        let gauges = Gauges {
+            invoker: Arc::clone(&invoker),
+            receipts,
+            logs: Arc::clone(&logs),
+            usage: Arc::clone(&usage),
+            containers: Arc::clone(&containers),
+        };
         let probe_kv = Arc::clone(&kv);
         let operations = Operations::bind(
             settings.metrics.address,
@@ -202,7 +214,7 @@ impl Server {
         let counted = Some(metrics.clone());
         let gateway = gateway.with_ports(GatewayPorts { hosts, authenticator, metrics: counted });
         let bootstrap = write_bootstrap(&access, &data(BOOTSTRAP_FILE)).await?;
-        let region = NodeRegion::new(env.clone(), loader, Arc::clone(&invoker), db, boxes);
+        let region = NodeRegion::new(loader, Arc::clone(&invoker), db, boxes);
         let control = Arc::new(Control {
             audit: Audit::new(Arc::clone(&shared), env.clone()),
             idempotency: Idempotency::new(Arc::clone(&shared), env.clone()),
@@ -225,11 +237,14 @@ impl Server {
                     None => format!("http://{}", addresses.gateway),
                 },
                 request_bytes_max: usize::try_from(settings.api.request_bytes_max).unwrap_or(usize::MAX),
+                detached_drain: settings.drain_timeout,
             },
         });
 
         control.find_rollouts().await?;
         let (tasks, shutdown) = (env.tasks(), env.tasks().shutdown());
+        tasks.spawn(Arc::clone(&containers).run(shutdown.clone()));
+        tasks.spawn(warm::run(control.catalog.clone(), Arc::clone(&invoker), shutdown.clone()));
         tasks.spawn(log_writer.run(shutdown.clone()));
         tasks.spawn(folder.run(shutdown.clone()));
         tasks.spawn(Arc::clone(quotas.book()).run(shutdown.clone()));
@@ -241,7 +256,18 @@ impl Server {
         let drained = telling.shutdown().clone();
         telling.spawn(operations.serve(async move { drained.requested().await }));
         let drain_timeout = settings.drain_timeout;
-        Ok(Self { env, operations: telling, kv, logs_kv, invoker, drain_timeout, addresses, api_url, bootstrap })
+        Ok(Self {
+            env,
+            operations: telling,
+            kv,
+            logs_kv,
+            invoker,
+            containers,
+            drain_timeout,
+            addresses,
+            api_url,
+            bootstrap,
+        })
     }
 
     /// Where it listens.
@@ -279,6 +305,7 @@ impl Server {
             tracing::warn!("calls are still under way; closing the data all the same");
         }
         self.invoker.stop();
+        self.containers.close().await;
         self.operations.stop().await;
         self.logs_kv.close().await;
         self.kv.close().await;

@@ -6,6 +6,7 @@
 
 mod build;
 mod checks;
+mod containers;
 mod file;
 mod kind;
 mod layers;
@@ -33,6 +34,7 @@ use mu_runtime::{EgressPolicy, WasmConfig};
 use mu_telemetry::NodeLog;
 use url::Url;
 
+pub use containers::{ContainersSettings, RunnerChoice};
 pub use mistakes::{Mistake, Mistakes};
 pub use origin::Origin;
 pub use reference::configuration_reference;
@@ -63,6 +65,8 @@ pub struct Settings {
     pub functions: InvokeConfig,
     /// The engine; its cache lies in `cache_dir`.
     pub wasm: WasmConfig,
+    /// Functions that are images of containers.
+    pub containers: ContainersSettings,
     /// Where functions may send HTTP requests, and where hosts may be that are claimed.
     pub egress: EgressPolicy,
     /// The DNS server that is asked for the proofs of claimed hosts; those of the system when there is none.

@@ -1,10 +1,12 @@
-//! HTTP requests that functions make to the outside.
+//! Requests and connections that functions make to the outside.
 
 mod client;
+mod dial;
 mod node;
 mod policy;
 
 pub use client::{FetchError, HttpClient};
+pub use dial::EgressDial;
 pub use node::NODE_HOST;
 pub(crate) use node::{is_node_host, is_to_node, send_to_node};
 pub use policy::EgressPolicy;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use mu_abi::{DbReply, DbRequest, StorageReply, StorageRequest};
-use mu_stack::{Instances, Runtime};
+use mu_stack::{ContainerSettings, Instances, Runtime, StackId};
 
 use crate::{Artifact, Call, ExecutionUsage, LoadError, Ran};
 
@@ -30,6 +30,25 @@ pub struct LoadParams {
     pub instances: Instances,
     /// The memory that an instance may use, in bytes.
     pub memory_limit_bytes: u64,
+    /// Whose code it is: what outlives a call is made for one function.
+    pub owner: Owner,
+}
+
+/// The function that something is loaded for.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// The stack's id.
+    pub stack_id: StackId,
+    /// The stack's name.
+    pub stack: Arc<str>,
+    /// The function's name.
+    pub function: Arc<str>,
+    /// Its id.
+    pub function_id: Arc<str>,
+    /// Its environment variables.
+    pub env: Arc<[(String, String)]>,
+    /// How its containers are kept, if it has any.
+    pub container: ContainerSettings,
 }
 
 /// A loaded artifact. Dropping the last reference frees what it holds; executions under way are not disturbed.

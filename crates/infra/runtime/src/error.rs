@@ -57,6 +57,31 @@ pub enum LoadError {
     /// The module's bytes could not be read.
     #[error("reading the module: {0}")]
     Read(#[source] std::io::Error),
+    /// The artifact of a container function is neither an image nor the name of one.
+    #[error("{reason}")]
+    NotAnImage {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// There is no image, or it must not be used.
+    #[error(transparent)]
+    Image(#[from] mu_image::ImageError),
+    /// The image cannot be made a container here.
+    #[error("{reason}")]
+    Container {
+        /// What is missing, and the remedy.
+        reason: String,
+    },
+    /// A function asks for more memory than the node has for containers.
+    #[error(
+        "its memory_limit of {needed_bytes} bytes is more than the {available_bytes} bytes that the node has for containers"
+    )]
+    TooLargeForNode {
+        /// What it asks for.
+        needed_bytes: u64,
+        /// What there is.
+        available_bytes: u64,
+    },
     /// The engine is closing.
     #[error("the engine is shutting down")]
     Closed,
@@ -109,6 +134,15 @@ pub enum Failure {
     /// The request's body could not be read.
     #[error("{0}")]
     RequestBroken(String),
+    /// The function's container ended, or did something strange, before it was ready for calls.
+    #[error("the function did not start: {0}")]
+    NotStarted(String),
+    /// The function's container never listened.
+    #[error("the function did not listen on FN_LISTENER within {patience:?} of its start")]
+    StartTimedOut {
+        /// How long was waited.
+        patience: Duration,
+    },
     /// The node has no room for another instance.
     #[error("the node has no room for another instance of a function")]
     NoRoom,

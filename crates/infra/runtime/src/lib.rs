@@ -5,16 +5,22 @@
 
 mod artifact;
 mod call;
+mod container;
 mod egress;
 mod engine;
+mod engines;
 mod error;
+mod lines;
 mod message;
+mod route_headers;
 mod wasm;
 
 pub use artifact::{Artifact, ArtifactSource, ContentHash};
 pub use call::{Call, ExecutionUsage, Limits, Outcome, Ran, Rest, RestOutcome};
-pub use egress::{EgressPolicy, FetchError, HttpClient, NODE_HOST};
-pub use engine::{Engine, LoadParams, Program, Services};
+pub use container::{ContainerConfig, ContainerEngine, ContainerParts, INSTRUCTIONS_PER_CPU_MICROSECOND};
+pub use egress::{EgressDial, EgressPolicy, FetchError, HttpClient, NODE_HOST};
+pub use engine::{Engine, LoadParams, Owner, Program, Services};
+pub use engines::Engines;
 pub use error::{Failure, LoadError};
-pub use message::{Body, BodyError, Request, Response, collect_body, empty_body, full_body};
+pub use message::{Body, BodyError, Form, Request, Response, collect_body, empty_body, full_body};
 pub use wasm::{StartError, WasmConfig, WasmEngine, metered_settings};

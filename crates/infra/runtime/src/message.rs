@@ -5,6 +5,9 @@ use http::{HeaderMap, Method, StatusCode};
 use http_body::Body as _;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
+use tokio::sync::oneshot;
+
+use crate::Failure;
 
 /// A body of a request or response; data arrives in chunks.
 pub type Body = UnsyncBoxBody<Bytes, BodyError>;
@@ -26,9 +29,21 @@ pub enum BodyError {
     Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// What a request is to the function. Containers tell the two apart; to WebAssembly everything is HTTP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// An HTTP request, which the function answers with status, headers and body.
+    #[default]
+    Http,
+    /// A body with some headers, which the function answers with the same: a call of Project Fn's `/invoke`.
+    Plain,
+}
+
 /// A request to a handler.
 #[derive(Debug)]
 pub struct Request {
+    /// What it is to the function.
+    pub form: Form,
     /// One of the seven methods a route can name.
     pub method: Method,
     /// The path below the gateway, as the client wrote it (percent-encoded), with its leading slash.
@@ -43,6 +58,8 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The body.
     pub body: Body,
+    /// Told when the function begins to run; dropped without a word when it does not.
+    pub begun: Option<oneshot::Sender<()>>,
 }
 
 /// A handler's answer.
@@ -115,6 +132,21 @@ impl Pieces {
         whole.extend_from_slice(&self.rest);
         whole.freeze()
     }
+}
+
+/// Names and values of a response's headers together; clients and proxies rarely accept more.
+pub(crate) const RESPONSE_HEADER_BYTES_MAX: usize = 64 << 10;
+pub(crate) const RESPONSE_HEADERS_MAX: usize = 1_000;
+
+/// Whether the head of a response can be sent on. More headers than a `HeaderMap` can hold would panic in it.
+pub(crate) fn check_head(headers: usize, header_bytes: usize) -> Result<(), Failure> {
+    if headers > RESPONSE_HEADERS_MAX {
+        return Err(Failure::InvalidResponse(format!("{headers} headers, and {RESPONSE_HEADERS_MAX} are possible")));
+    }
+    if header_bytes > RESPONSE_HEADER_BYTES_MAX {
+        return Err(Failure::OutputTooLarge { what: "response head", limit_bytes: RESPONSE_HEADER_BYTES_MAX as u64 });
+    }
+    Ok(())
 }
 
 #[cfg(test)]

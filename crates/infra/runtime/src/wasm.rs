@@ -10,7 +10,6 @@ mod compile;
 mod component;
 mod compute;
 mod instrument;
-mod lines;
 mod meter;
 mod preview1;
 mod program;
@@ -97,7 +96,7 @@ impl WasmEngine {
 #[async_trait]
 impl Engine for WasmEngine {
     async fn load(&self, params: LoadParams) -> Result<Arc<dyn Program>, LoadError> {
-        let LoadParams { artifact, runtime, instances, memory_limit_bytes } = params;
+        let LoadParams { artifact, runtime, instances, memory_limit_bytes, .. } = params;
         let code = self.shared.code.obtain(&artifact, runtime).await?;
         code.check_memory_limit(memory_limit_bytes)?;
         let shared = Arc::clone(&self.shared);
@@ -106,8 +105,14 @@ impl Engine for WasmEngine {
             Runtime::WasiHttp | Runtime::WasiHttp3 => {
                 Arc::new(ComponentProgram::new(shared, artifact, runtime, instances))
             }
+            Runtime::Container => return Err(not_wasm()),
         })
     }
+}
+
+/// Containers have an engine of their own, see [`Engines`](crate::Engines).
+fn not_wasm() -> LoadError {
+    LoadError::NotWasm { reason: "a container".to_owned() }
 }
 
 /// Why the engine cannot start.

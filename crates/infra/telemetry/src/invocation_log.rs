@@ -42,6 +42,12 @@ impl InvocationLog {
         Self { env, sink, invocation, stack_id, stack, function, limit_bytes, written_bytes, is_cut }
     }
 
+    /// Whose log it is.
+    #[must_use]
+    pub fn invocation(&self) -> InvocationId {
+        self.invocation
+    }
+
     /// Writes a line of the guest. Past the limit the line is dropped, and the first one dropped leaves a notice.
     pub fn write(&self, source: LogSource, level: Level, message: String) {
         let line_bytes = message.len().saturating_add(LINE_BYTES);

@@ -13,8 +13,8 @@ mod record;
 
 pub use invocation_log::InvocationLog;
 pub use metrics::{
-    DurationHistogram, FunctionMetrics, FunctionParams, InFlight, Limit, METRICS_CONTENT_TYPE, Metrics, MetricsParams,
-    Outcome, Readings, StackTraffic, metrics_reference,
+    ContainerReadings, DurationHistogram, FunctionMetrics, FunctionParams, InFlight, Limit, METRICS_CONTENT_TYPE,
+    Metrics, MetricsParams, Outcome, Readings, StackTraffic, metrics_reference,
 };
 pub use node_log::{LogFilter, LogFormat, NodeLog, ParseLogFilterError, init_node_log};
 pub use record::{InvalidLevel, Level, LogRecord, LogSink, LogSource, StackId};

@@ -29,7 +29,7 @@ pub use function::{FunctionMetrics, FunctionParams};
 pub use histogram::DurationHistogram;
 pub use limit::Limit;
 pub use outcome::Outcome;
-pub use readings::{InFlight, Readings, StackTraffic};
+pub use readings::{ContainerReadings, InFlight, Readings, StackTraffic};
 pub use reference::metrics_reference;
 use series::SeriesTable;
 

@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
+use crate::container::Network;
 use crate::language::Language;
 use crate::limits::{
     AUTH_TEXT_BYTES_MAX, CLAIMS_MAX, CONCURRENCY_DEFAULT, CONCURRENCY_MAX, CORS_ENTRIES_MAX, CORS_MAX_AGE_MAX,
-    ENV_BYTES_MAX, INSTRUCTIONS_DEFAULT, INSTRUCTIONS_MAX, MEMORY_DEFAULT, MEMORY_MAX, MEMORY_MIN, NAME_BYTES_MAX,
-    PATH_BYTES_MAX, ROUTES_MAX, SECRETS_MAX, SERVICES_MAX, TIMEOUT_DEFAULT, TIMEOUT_MAX, VERSION_BYTES_MAX,
-    WEBSOCKET_CONNECTIONS_DEFAULT, WEBSOCKET_CONNECTIONS_MAX, WEBSOCKET_IDLE_DEFAULT, WEBSOCKET_IDLE_MAX,
-    WEBSOCKET_IDLE_MIN, WEBSOCKET_MESSAGE_DEFAULT, WEBSOCKET_MESSAGE_MAX, WEBSOCKET_MESSAGE_MIN,
+    ENV_BYTES_MAX, IDLE_TIMEOUT_DEFAULT, IDLE_TIMEOUT_MAX, INSTRUCTIONS_DEFAULT, INSTRUCTIONS_MAX, MEMORY_DEFAULT,
+    MEMORY_MAX, MEMORY_MIN, NAME_BYTES_MAX, PATH_BYTES_MAX, ROUTES_MAX, SECRETS_MAX, SERVICES_MAX, TIMEOUT_DEFAULT,
+    TIMEOUT_MAX, VERSION_BYTES_MAX, WEBSOCKET_CONNECTIONS_DEFAULT, WEBSOCKET_CONNECTIONS_MAX, WEBSOCKET_IDLE_DEFAULT,
+    WEBSOCKET_IDLE_MAX, WEBSOCKET_IDLE_MIN, WEBSOCKET_MESSAGE_DEFAULT, WEBSOCKET_MESSAGE_MAX, WEBSOCKET_MESSAGE_MIN,
     WEBSOCKET_RATE_DEFAULT, WEBSOCKET_RATE_MAX,
 };
 use crate::stack::{Instances, Runtime};
@@ -35,6 +36,7 @@ pub(crate) const FUNCTION: &[Key] = &[
     BUILD,
     MODULE,
     SOURCE,
+    IMAGE,
     RUNTIME,
     ENV,
     ENV_DEV,
@@ -45,6 +47,9 @@ pub(crate) const FUNCTION: &[Key] = &[
     MAX_INSTRUCTIONS,
     MAX_CONCURRENCY,
     INSTANCES,
+    CONTAINER_IDLE_TIMEOUT,
+    MIN_INSTANCES,
+    NETWORK,
 ];
 /// A function in the YAML form of a deployed stack.
 pub(crate) const STACK_FUNCTION: &[Key] = &[
@@ -60,6 +65,9 @@ pub(crate) const STACK_FUNCTION: &[Key] = &[
     MAX_INSTRUCTIONS,
     MAX_CONCURRENCY,
     INSTANCES,
+    CONTAINER_IDLE_TIMEOUT,
+    MIN_INSTANCES,
+    NETWORK,
 ];
 pub(crate) const GATEWAY: &[Key] = &[TYPE, NAME, ENDPOINTS, CORS, WEBSOCKET];
 pub(crate) const TABLE: &[Key] = &[TYPE, NAME, DELETE];
@@ -86,12 +94,14 @@ pub(crate) const LANGUAGES: [&str; 6] = [
     Language::C.as_str(),
 ];
 /// Values of `runtime`.
-pub(crate) const RUNTIMES: [&str; 3] =
-    [Runtime::Wasi1.as_str(), Runtime::WasiHttp.as_str(), Runtime::WasiHttp3.as_str()];
+pub(crate) const RUNTIMES: [&str; 4] =
+    [Runtime::Wasi1.as_str(), Runtime::WasiHttp.as_str(), Runtime::WasiHttp3.as_str(), Runtime::Container.as_str()];
 /// Values of `auth` when it is a word.
 pub(crate) const AUTH_WORDS: [&str; 2] = ["none", "token"];
 /// Values of `instances`.
 pub(crate) const INSTANCES_WORDS: [&str; 2] = [Instances::Fresh.as_str(), Instances::Reuse.as_str()];
+/// Values of `network`.
+pub(crate) const NETWORKS: [&str; 2] = [Network::None.as_str(), Network::Egress.as_str()];
 
 const STACK_NAME: Key = Key { name: "name", required: true, about: "Name of the stack.", schema: name };
 const VERSION: Key = Key {
@@ -137,7 +147,7 @@ const BUILD: Key = Key {
 const MODULE: Key = Key {
     name: "module",
     required: false,
-    about: "The WebAssembly file, relative to mu.yaml. With `lang` it is `modules/<name>.wasm` unless said otherwise.",
+    about: "The WebAssembly file, or the archive of a container's image, relative to mu.yaml. With `lang` it is `modules/<name>.wasm`, and of a container `modules/<name>.tar`, unless said otherwise.",
     schema: path,
 };
 const SOURCE: Key = Key {
@@ -146,11 +156,17 @@ const SOURCE: Key = Key {
     about: "Directory with the function's source, relative to mu.yaml; `functions/<name>` unless said otherwise. A function is built again when something in it changes.",
     schema: path,
 };
+const IMAGE: Key = Key {
+    name: "image",
+    required: false,
+    about: "Containers only: the image to run, which is in a registry already. Instead of `source`.",
+    schema: || json!({"type": "string", "minLength": 1}),
+};
 const BINARY: Key = Key { name: "binary", required: true, about: "Id of the uploaded artifact.", schema: name };
 const RUNTIME: Key = Key {
     name: "runtime",
     required: false,
-    about: "Contract between the function and mu: `wasi1.0`, a core module that speaks over stdin and stdout; `wasi-http`, a component with `wasi:http/incoming-handler@0.2`; `wasi-http-0.3`, one with `wasi:http/handler@0.3`. Unless said otherwise, the one that `lang` is built for: `wasi-http` with `js` and `python`, else `wasi1.0`.",
+    about: "Contract between the function and mu: `wasi1.0`, a core module that speaks over stdin and stdout; `wasi-http`, a component with `wasi:http/incoming-handler@0.2`; `wasi-http-0.3`, one with `wasi:http/handler@0.3`; `container`, an image whose containers speak HTTP on a unix socket, built from `func.yaml` or `Dockerfile` in `source`. Unless said otherwise, the one that `lang` is built for: `wasi-http` with `js` and `python`, else `wasi1.0`.",
     schema: || json!({"enum": RUNTIMES}),
 };
 const ENV: Key =
@@ -260,6 +276,32 @@ const INSTANCES: Key = Key {
     required: false,
     about: "`fresh`: each invocation gets an instance of its own. `reuse` (components only): an instance serves many invocations, one after the other, and what it keeps in memory stays.",
     schema: || json!({"enum": INSTANCES_WORDS, "default": INSTANCES_WORDS[0]}),
+};
+const CONTAINER_IDLE_TIMEOUT: Key = Key {
+    name: "idle_timeout",
+    required: false,
+    about: "Containers only: how long one without calls is kept, like 30s.",
+    schema: || {
+        let shown = |duration| HumanDuration::saturating_from(duration).to_string();
+        json!({
+            "type": "string",
+            "description": format!("At most {}.", shown(IDLE_TIMEOUT_MAX)),
+            "pattern": HumanDuration::PATTERN,
+            "default": shown(IDLE_TIMEOUT_DEFAULT),
+        })
+    },
+};
+const MIN_INSTANCES: Key = Key {
+    name: "min_instances",
+    required: false,
+    about: "Containers only: how many are kept although there are no calls; at most `max_concurrency`.",
+    schema: || json!({"type": "integer", "minimum": 0, "maximum": CONCURRENCY_MAX, "default": 0}),
+};
+const NETWORK: Key = Key {
+    name: "network",
+    required: false,
+    about: "Containers only: what they reach. `none`: nothing; `egress`: what functions may reach from the node.",
+    schema: || json!({"enum": NETWORKS, "default": NETWORKS[0]}),
 };
 
 const ENDPOINTS: Key = Key {

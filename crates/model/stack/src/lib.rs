@@ -9,14 +9,19 @@
 //! - [`Stack::to_proto_bytes`] and [`Stack::to_yaml`] are the two written forms of a deployed stack.
 //! - [`RouteTable`] finds the handler of a request.
 //! - [`schema`] is the JSON Schema of `mu.yaml`, made from the very list of keys that the reader checks against.
+//! - [`func`] reads the files of Project Fn, `func.yaml` and `app.yaml`, which make a manifest as well.
 //!
 //! What else people write in YAML is read with the same [`yaml`] tree, whose nodes know their places.
 
 mod auth;
+mod container;
 mod cors;
 mod declarations;
 mod duration;
 mod env;
+pub mod func;
+mod image_artifact;
+mod image_ref;
 mod instructions;
 mod keys;
 mod language;
@@ -39,16 +44,19 @@ mod websocket;
 pub mod yaml;
 
 pub use crate::auth::{Auth, JwtAuth};
+pub use crate::container::{ContainerSettings, Network, TmpLimits};
 pub use crate::cors::{AllowList, Cors};
 pub use crate::duration::{HumanDuration, ParseDurationError};
 pub use crate::env::{Env, EnvError};
+pub use crate::image_artifact::{ContainerArtifact, InvalidArtifact};
+pub use crate::image_ref::{ImageRef, InvalidImage};
 pub use crate::instructions::{Instructions, ParseInstructionsError};
 pub use crate::language::Language;
 pub use crate::manifest::{Build, FunctionManifest, Manifest};
 pub use crate::method::{Method, MethodSet, ParseMethodError};
 pub use crate::name::{
     BinaryId, BoxName, FunctionName, GatewayName, HandlerName, HandlerRef, HandlerRefError, IssuerName, Name,
-    NameError, NameKind, StackName, TableName, kind,
+    NameError, NameKind, StackName, TableName, TriggerName, kind,
 };
 pub use crate::problem::{Position, Problem, Report};
 pub use crate::route::{

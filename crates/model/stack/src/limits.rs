@@ -57,6 +57,24 @@ pub const CONCURRENCY_DEFAULT: u32 = 128;
 /// Most invocations of one function at once that a function may ask for: the instances a node has by default.
 pub const CONCURRENCY_MAX: u32 = 1_000;
 
+/// How long a container without calls is kept when the function doesn't say.
+pub const IDLE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+/// Longest time that a function may ask a container without calls to be kept.
+pub const IDLE_TIMEOUT_MAX: Duration = Duration::from_secs(3600);
+/// Most bytes of all names and values of the `config` of a func file or an app file together.
+pub const CONFIG_BYTES_MAX: usize = 4096;
+/// Most triggers of one function.
+pub const TRIGGERS_MAX: usize = 100;
+/// Longest key of an annotation, in bytes.
+pub const ANNOTATION_KEY_BYTES_MAX: usize = 128;
+/// Longest value of an annotation, in bytes of JSON.
+pub const ANNOTATION_VALUE_BYTES_MAX: usize = 512;
+/// Most annotations of a function or of an app.
+pub const ANNOTATIONS_MAX: usize = 100;
+
+/// Longest artifact that names an image, in bytes; what is longer is an image itself.
+pub const IMAGE_ARTIFACT_BYTES_MAX: usize = 4096;
+
 /// Longest time a browser may be told to remember a preflight answer; browsers cap it at a day or less.
 pub const CORS_MAX_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -1,7 +1,9 @@
 //! `mu.yaml`: what a person writes to describe a stack and how it is built.
 
 use crate::auth::Auth;
+use crate::container::ContainerSettings;
 use crate::env::{Env, EnvError};
+use crate::image_ref::ImageRef;
 use crate::keys;
 use crate::language::Language;
 use crate::name::{FunctionName, StackName};
@@ -55,6 +57,7 @@ pub struct FunctionManifest {
     auth: Auth,
     limits: FunctionLimits,
     instances: Instances,
+    container: ContainerSettings,
 }
 
 /// How a function's module comes to be.
@@ -62,6 +65,10 @@ pub struct FunctionManifest {
 pub enum Build {
     /// With the tools of this language.
     Language(Language),
+    /// An image, from the func file or Dockerfile in the source directory.
+    Container,
+    /// An image that is in a registry already. The module only names it.
+    Image(ImageRef),
     /// This command, run by the shell in the source directory.
     Command(String),
     /// It is there already.
@@ -78,6 +85,11 @@ impl Manifest {
         let mut problems = Problems::default();
         let manifest = read(bytes, &mut problems);
         problems.result(file, manifest)
+    }
+
+    /// A manifest that is not written as one. Nothing about the services is checked here.
+    pub(crate) fn of_services(name: StackName, version: String, services: Vec<Service<FunctionManifest>>) -> Self {
+        Self { name, version, dev_id: None, services }
     }
 
     /// The stack as this machine runs it: each function's `env`, then `env_dev` over it, then `overrides` over both.
@@ -147,6 +159,7 @@ impl Manifest {
                     auth: function.auth.clone(),
                     limits: function.limits,
                     instances: function.instances,
+                    container: function.container,
                 }),
                 Service::Gateway(gateway) => Service::Gateway(gateway.clone()),
                 Service::Table(table) => Service::Table(table.clone()),
@@ -176,8 +189,23 @@ impl FunctionManifest {
         auth: Auth,
         limits: FunctionLimits,
         instances: Instances,
+        container: ContainerSettings,
     ) -> Self {
-        Self { name, position, build, source, module, runtime, env, env_dev, secrets, auth, limits, instances }
+        Self {
+            name,
+            position,
+            build,
+            source,
+            module,
+            runtime,
+            env,
+            env_dev,
+            secrets,
+            auth,
+            limits,
+            instances,
+            container,
+        }
     }
 
     /// Its name.
@@ -214,6 +242,12 @@ impl FunctionManifest {
     #[must_use]
     pub fn runtime(&self) -> Runtime {
         self.runtime
+    }
+
+    /// What is said of its containers.
+    #[must_use]
+    pub fn container(&self) -> &ContainerSettings {
+        &self.container
     }
 
     /// What one invocation may use.

@@ -46,6 +46,9 @@ pub mod kind {
     /// Names an uploaded artifact.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Binary {}
+    /// Names a trigger of a function.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Trigger {}
     /// Names an issuer of tokens that a node knows.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Issuer {}
@@ -72,6 +75,9 @@ impl NameKind for kind::Box {
 impl NameKind for kind::Binary {
     const WHAT: &'static str = "binary";
 }
+impl NameKind for kind::Trigger {
+    const WHAT: &'static str = "trigger";
+}
 impl NameKind for kind::Issuer {
     const WHAT: &'static str = "token issuer";
 }
@@ -90,6 +96,8 @@ pub type TableName = Name<kind::Table>;
 pub type BoxName = Name<kind::Box>;
 /// Id of an uploaded artifact, as given by whoever stores it.
 pub type BinaryId = Name<kind::Binary>;
+/// Name of a trigger of a function.
+pub type TriggerName = Name<kind::Trigger>;
 /// Name of an issuer of tokens, given by the operator of a node.
 pub type IssuerName = Name<kind::Issuer>;
 

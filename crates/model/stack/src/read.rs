@@ -1,6 +1,7 @@
 //! Walks the YAML tree of a manifest and notes every mistake on the way.
 
 pub(crate) mod auth;
+pub(crate) mod container;
 pub(crate) mod cross_origin;
 pub(crate) mod function;
 pub(crate) mod routes;
@@ -53,6 +54,11 @@ impl<'n> Fields<'n> {
     pub(crate) fn entry(&self, name: &str) -> Option<&'n Entry> {
         debug_assert!(self.keys.iter().any(|key| key.name == name), "{name} is not in the list of keys");
         self.entries.iter().find(|entry| entry.key == name)
+    }
+
+    /// The entries of those of the keys that are there.
+    pub(crate) fn written(&self, names: &[&str]) -> impl Iterator<Item = &'n Entry> {
+        self.entries.iter().filter(|entry| names.contains(&entry.key.as_str()))
     }
 
     /// Text, and nothing that YAML takes for something else.
@@ -201,6 +207,19 @@ where
             problems.add(node.position, format!("{what}: {error}"));
             None
         }
+    }
+}
+
+/// A count, as people write one.
+pub(crate) struct WholeNumber(pub(crate) u32);
+
+impl FromStr for WholeNumber {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        // More digits than fit are over every limit.
+        if is_number { Ok(Self(text.parse().unwrap_or(u32::MAX))) } else { Err("not a whole number") }
     }
 }
 

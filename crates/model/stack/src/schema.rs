@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::keys::{self, Key};
+use crate::stack::Runtime;
 
 /// The JSON Schema (draft 2020-12) of `mu.yaml`.
 ///
@@ -45,9 +46,12 @@ pub fn schema() -> Value {
 fn function() -> Value {
     let mut function = service("Function", keys::FUNCTION);
     if let Some(function) = function.as_object_mut() {
+        let container =
+            json!({"required": ["runtime"], "properties": {"runtime": {"const": Runtime::Container.as_str()}}});
         let ways = json!([
-            {"required": ["lang"], "not": {"required": ["build"]}},
-            {"required": ["module"], "not": {"required": ["lang"]}},
+            {"required": ["lang"], "not": {"anyOf": [{"required": ["build"]}, container]}},
+            {"required": ["module"], "not": {"anyOf": [{"required": ["lang"]}, container]}},
+            {"allOf": [container], "not": {"required": ["lang"]}},
         ]);
         function.insert("oneOf".to_owned(), ways);
     }
@@ -63,9 +67,11 @@ fn service(kind: &str, keys: &[Key]) -> Value {
     Value::Object(service)
 }
 
-fn object(keys: &[Key]) -> Map<String, Value> {
-    let properties: Map<String, Value> = keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
-    let required: Vec<&str> = keys.iter().filter(|key| key.required).map(|key| key.name).collect();
+/// A map with these keys and no others.
+pub(crate) fn object<'k>(keys: impl IntoIterator<Item = &'k Key> + Clone) -> Map<String, Value> {
+    let all = keys.clone().into_iter();
+    let properties: Map<String, Value> = all.map(|key| (key.name.to_owned(), property(key))).collect();
+    let required: Vec<&str> = keys.into_iter().filter(|key| key.required).map(|key| key.name).collect();
     [
         ("type".to_owned(), json!("object")),
         ("properties".to_owned(), Value::Object(properties)),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::auth::Auth;
+use crate::container::ContainerSettings;
 use crate::cors::Cors;
 use crate::env::{Env, EnvError};
 use crate::instructions::Instructions;
@@ -57,6 +58,8 @@ pub struct Function {
     pub limits: FunctionLimits,
     /// How long an instance lives.
     pub instances: Instances,
+    /// What is said of its containers; the usual settings with any other runtime.
+    pub container: ContainerSettings,
 }
 
 /// Where a function's code is.
@@ -78,6 +81,8 @@ pub enum Runtime {
     WasiHttp,
     /// `wasi-http-0.3`: a component that exports `wasi:http/handler` of WASI 0.3.
     WasiHttp3,
+    /// `container`: an image whose containers speak HTTP on a unix socket, as Project Fn's do.
+    Container,
 }
 
 /// How long an instance of a function lives.
@@ -145,6 +150,12 @@ pub struct NotUploaded {
 }
 
 impl Stack {
+    /// A stack of one function, without routes: whoever calls it names it.
+    #[must_use]
+    pub fn of_function(name: StackName, function: Function) -> Self {
+        Self { name, version: String::new(), services: vec![Service::Function(function)] }
+    }
+
     /// The same stack with the code of every function taken from where `binary` says it was uploaded to.
     pub fn with_binaries(mut self, mut binary: impl FnMut(&Function) -> BinaryId) -> Self {
         for service in &mut self.services {
@@ -239,7 +250,7 @@ impl Stack {
 
 impl Runtime {
     /// All of them, as they are numbered in the protobuf form.
-    pub const ALL: [Self; 3] = [Self::Wasi1, Self::WasiHttp, Self::WasiHttp3];
+    pub const ALL: [Self; 4] = [Self::Wasi1, Self::WasiHttp, Self::WasiHttp3, Self::Container];
 
     /// As manifests write it.
     #[must_use]
@@ -248,14 +259,15 @@ impl Runtime {
             Self::Wasi1 => "wasi1.0",
             Self::WasiHttp => "wasi-http",
             Self::WasiHttp3 => "wasi-http-0.3",
+            Self::Container => "container",
         }
     }
 
-    /// Whether its artifacts are components; otherwise they are core modules.
+    /// Whether its artifacts are components of WebAssembly.
     #[must_use]
     pub const fn is_component(self) -> bool {
         match self {
-            Self::Wasi1 => false,
+            Self::Wasi1 | Self::Container => false,
             Self::WasiHttp | Self::WasiHttp3 => true,
         }
     }

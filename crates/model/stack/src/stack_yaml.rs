@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::auth::{Auth, JwtAuth};
+use crate::container::{ContainerSettings, Network};
 use crate::cors::{AllowList, Cors};
 use crate::duration::HumanDuration;
 use crate::keys;
@@ -84,6 +85,16 @@ fn write_function(out: &mut String, function: &Function) -> Result<(), NotUpload
     }
     if function.instances != Instances::default() {
         line(out, 4, "instances", function.instances.as_str());
+    }
+    let (container, usual) = (&function.container, ContainerSettings::default());
+    if container.idle_timeout != usual.idle_timeout {
+        line(out, 4, "idle_timeout", &HumanDuration::saturating_from(container.idle_timeout).to_string());
+    }
+    if container.min_instances != usual.min_instances {
+        line(out, 4, "min_instances", &container.min_instances.to_string());
+    }
+    if container.network != Network::default() {
+        line(out, 4, "network", container.network.as_str());
     }
     if !function.env.is_empty() {
         out.push_str("    env:\n");

@@ -20,6 +20,7 @@ mod upkeep;
 mod v1;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::Next;
@@ -53,6 +54,8 @@ pub struct ApiSettings {
     pub gateway_url: String,
     /// Largest body of a request, in bytes.
     pub request_bytes_max: usize,
+    /// How long calls that nobody waits for may go on when the node stops.
+    pub detached_drain: Duration,
 }
 
 /// Everything that the management API works on.

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use mu_env::InvocationId;
 use mu_stack::StackId;
+use tokio::sync::oneshot;
 
-use crate::catalog::{DataFate, Routing, StoredVersion, VersionNumber};
+use crate::catalog::fns::FnRecord;
+use crate::catalog::{DataFate, Routing, StackRecord, StoredVersion, VersionNumber};
 use crate::rollout::Counts;
 
 /// The running part of a node, or of several. One implementation loads and serves versions here, in this process; tests
@@ -46,6 +49,18 @@ pub trait Region: Send + Sync + fmt::Debug {
     /// When the platform, not the function, has no answer.
     async fn invoke(&self, stack: &StackId, call: RegionCall) -> Result<http::Response<RegionBody>, RegionError>;
 
+    /// Calls a fn that was made through Fn's API, which belongs to no version: its container is started when it is called
+    /// for the first time, and anew when the fn or the configuration of its app has changed.
+    ///
+    /// # Errors
+    /// When the platform, not the function, has no answer.
+    async fn invoke_made(
+        &self,
+        app: &StackRecord,
+        made: &FnRecord,
+        call: RegionCall,
+    ) -> Result<http::Response<RegionBody>, RegionError>;
+
     /// What each version of a stack that is served has done since it was loaded.
     fn counts(&self, stack: &StackId) -> BTreeMap<VersionNumber, Counts>;
 }
@@ -56,12 +71,27 @@ pub type RegionBody = http_body_util::combinators::UnsyncBoxBody<Bytes, Box<dyn 
 /// A call of a handler.
 #[derive(Debug)]
 pub struct RegionCall {
+    /// Its id.
+    pub id: InvocationId,
     /// `function.handler`.
     pub handler: String,
     /// Parameters of a path that it would have been called with.
     pub path_params: Vec<(String, String)>,
+    /// What the request is to the function.
+    pub form: CallForm,
+    /// Told when the function begins to run. Dropped without a word when it does not, and where nobody knows.
+    pub begun: Option<oneshot::Sender<()>>,
     /// Method, target, headers and body.
     pub request: http::Request<Bytes>,
+}
+
+/// What a request is to the function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallForm {
+    /// An HTTP request.
+    Http,
+    /// A body with headers.
+    Plain,
 }
 
 /// Why a region did not do what it was asked.

@@ -6,7 +6,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use mu_invoke::{Cause, DeployedGateway, Deployment, Kind, Target};
-use mu_runtime::Request;
+use mu_runtime::{Form, Request};
 use mu_stack::{Auth, PathTemplate};
 use mu_telemetry::Limit;
 
@@ -93,6 +93,8 @@ fn prepare(
     }
     let cause = Cause::Gateway { gateway: gateway.name().clone(), method: method.clone(), template: template.clone() };
     let request = Request {
+        form: Form::Http,
+        begun: None,
         method,
         path: path.to_owned(),
         path_params: params.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 use mu_db::DbError;
-use mu_runtime::{Artifact, LoadError, LoadParams, Program};
-use mu_stack::{Env, EnvError, Function, FunctionName, SecretName, Stack, StackId};
+use mu_runtime::{Artifact, LoadError, LoadParams, Owner, Program};
+use mu_stack::{EnvError, Function, FunctionName, SecretName, Stack, StackId};
 use mu_storage::StorageError;
 
 use crate::deployment::Deployment;
@@ -29,6 +29,8 @@ pub struct DeployParams {
     pub artifacts: HashMap<FunctionName, Artifact>,
     /// Values of the secrets that its functions declare. Others are given to nobody.
     pub secrets: Secrets,
+    /// The id of its function, of a stack that has one whose id is not made of the stack's and its name.
+    pub function_id: Option<Arc<str>>,
 }
 
 /// Why a stack was not deployed. What was deployed before goes on serving.
@@ -82,6 +84,9 @@ pub enum DeployError {
     },
 }
 
+/// A function's environment, in the order in which it sees it.
+pub(crate) type Variables = Arc<[(String, String)]>;
+
 impl Invoker {
     /// Puts a version into service in place of what was served of its stack: [prepares](Self::prepare) and then
     /// [serves](Self::serve) it. Calls under way end where they began; tables and boxes marked for deletion are gone for
@@ -103,9 +108,10 @@ impl Invoker {
     /// # Errors
     /// When a function cannot be loaded, or lacks a secret, or a table or box cannot be declared.
     pub async fn prepare(&self, params: DeployParams) -> Result<Arc<Deployment>, DeployError> {
-        let DeployParams { id, version, owner, stack, artifacts, secrets } = params;
+        let DeployParams { id, version, owner, stack, artifacts, secrets, function_id } = params;
         let envs = stack.functions().map(|function| environment(function, &secrets)).collect::<Result<Vec<_>, _>>()?;
-        let programs = self.load(&stack, &artifacts).await?.into_iter().zip(envs).collect();
+        let programs =
+            self.load(&id, function_id.as_ref(), &stack, &envs, &artifacts).await?.into_iter().zip(envs).collect();
         self.declare(&id, &stack).await?;
         let meter = self.deployments().meter(&id);
         Ok(Arc::new(Deployment::new(id, version, owner, stack, programs, meter, self.config())))
@@ -133,21 +139,35 @@ impl Invoker {
     /// The programs of a stack's functions, in their order, or the first error.
     async fn load(
         &self,
+        id: &StackId,
+        function_id: Option<&Arc<str>>,
         stack: &Stack,
+        envs: &[Variables],
         artifacts: &HashMap<FunctionName, Artifact>,
     ) -> Result<Vec<Arc<dyn Program>>, DeployError> {
-        let load = |function: &Function| {
+        let load = |(function, env): (&Function, &Variables)| {
             let (name, runtime, instances) = (function.name.clone(), function.runtime, function.instances);
             let memory_limit_bytes = function.limits.memory.bytes();
             let artifact = artifacts.get(&name).cloned();
+            let owner = Owner {
+                stack_id: *id,
+                stack: stack.name().as_str().into(),
+                function: name.as_str().into(),
+                function_id: match function_id {
+                    Some(id) => Arc::clone(id),
+                    None => format!("{id}.{name}").into(),
+                },
+                env: Arc::clone(env),
+                container: function.container,
+            };
             async move {
                 let Some(artifact) = artifact else { return Err(DeployError::NoArtifact { function: name }) };
-                let params = LoadParams { artifact, runtime, instances, memory_limit_bytes };
+                let params = LoadParams { artifact, runtime, instances, memory_limit_bytes, owner };
                 let loaded = self.engine().load(params).await;
                 loaded.map_err(|source| DeployError::Load { function: name, source })
             }
         };
-        try_join_all(stack.functions().map(load)).await
+        try_join_all(stack.functions().zip(envs).map(load)).await
     }
 
     /// Declares the tables and boxes that a version keeps.
@@ -188,7 +208,7 @@ impl Invoker {
 }
 
 /// The environment of a function: its variables, and the secrets that it declares over them.
-fn environment(function: &Function, secrets: &Secrets) -> Result<Env, DeployError> {
+fn environment(function: &Function, secrets: &Secrets) -> Result<Variables, DeployError> {
     let mut env = function.env.clone();
     for secret in &function.secrets {
         let (function, secret) = (function.name.clone(), secret.clone());
@@ -199,5 +219,5 @@ fn environment(function: &Function, secrets: &Secrets) -> Result<Env, DeployErro
             None => return Err(DeployError::NoSecret { function, secret }),
         }
     }
-    Ok(env)
+    Ok(env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }

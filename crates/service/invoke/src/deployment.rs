@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mu_runtime::{Limits, Program};
 use mu_stack::{
-    Auth, BoxName, Env, FunctionName, Gateway, GatewayName, HandlerRef, Method, MethodSet, PathTemplate, Route,
-    RouteMatch, RouteTable, Stack, StackId, WebSocketLimits,
+    Auth, BoxName, FunctionName, Gateway, GatewayName, HandlerRef, Method, MethodSet, PathTemplate, Route, RouteMatch,
+    RouteTable, Runtime, Stack, StackId, WebSocketLimits,
 };
 use tokio::sync::Notify;
 
 use crate::admission::Admission;
 use crate::config::InvokeConfig;
 use crate::cors::CorsPolicy;
+use crate::deploy::Variables;
 use crate::meter::Meter;
 use crate::stats::VersionStats;
 
@@ -38,10 +39,12 @@ pub struct Deployment {
 pub struct DeployedFunction {
     pub(crate) name: Arc<str>,
     pub(crate) program: Arc<dyn Program>,
-    pub(crate) env: Arc<[(String, String)]>,
+    pub(crate) env: Variables,
     pub(crate) limits: Limits,
     /// Whether its runtime reads requests and writes responses whole.
     buffers_bodies: bool,
+    /// Whether its engine tells when it begins to run, because it may have to be started first.
+    pub(crate) tells_begin: bool,
     pub(crate) admission: Admission,
 }
 
@@ -106,7 +109,7 @@ impl Deployment {
         version: u64,
         owner: Option<Arc<str>>,
         stack: Stack,
-        programs: Vec<(Arc<dyn Program>, Env)>,
+        programs: Vec<(Arc<dyn Program>, Variables)>,
         meter: Arc<Meter>,
         config: &InvokeConfig,
     ) -> Self {
@@ -116,8 +119,9 @@ impl Deployment {
             .map(|(function, (program, env))| DeployedFunction {
                 name: function.name.as_str().into(),
                 program,
-                env: env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+                env,
                 buffers_bodies: !function.runtime.is_component(),
+                tells_begin: function.runtime == Runtime::Container,
                 limits: Limits {
                     memory_bytes: function.limits.memory.bytes(),
                     timeout: function.limits.timeout,

@@ -108,8 +108,14 @@ pub mod code {
     pub const PROTOCOL: &str = "function_broke_protocol";
     /// The function's response is not valid HTTP.
     pub const INVALID_RESPONSE: &str = "function_response_invalid";
+    /// The function's container ended before it was ready for calls.
+    pub const NOT_STARTED: &str = "function_not_started";
+    /// The function's container was not ready for calls in time.
+    pub const START_TIMED_OUT: &str = "function_start_timed_out";
     /// The function wrote more than it may.
     pub const OUTPUT_TOO_LARGE: &str = "function_output_too_large";
+    /// The function's response has more, or larger, headers than it may.
+    pub const HEAD_TOO_LARGE: &str = "function_head_too_large";
     /// The instruction budget is used up.
     pub const OUT_OF_INSTRUCTIONS: &str = "out_of_instructions";
     /// The wall-clock time is over.
@@ -184,11 +190,14 @@ pub(crate) fn classify(failure: &Failure) -> (Kind, &'static str) {
         Failure::NoResult(_) => (Kind::FunctionFailed, code::NO_RESULT),
         Failure::Protocol(_) => (Kind::FunctionFailed, code::PROTOCOL),
         Failure::InvalidResponse(_) => (Kind::FunctionFailed, code::INVALID_RESPONSE),
+        Failure::OutputTooLarge { what: "response head", .. } => (Kind::FunctionFailed, code::HEAD_TOO_LARGE),
         Failure::OutputTooLarge { .. } => (Kind::FunctionFailed, code::OUTPUT_TOO_LARGE),
         Failure::InstructionsExhausted { .. } => (Kind::Timeout, code::OUT_OF_INSTRUCTIONS),
         Failure::TimedOut { .. } => (Kind::Timeout, code::TIMED_OUT),
         Failure::RequestTooLarge { .. } => (Kind::TooLarge, code::REQUEST_TOO_LARGE),
         Failure::RequestBroken(_) => (Kind::Invalid, code::REQUEST_BROKEN),
+        Failure::NotStarted(_) => (Kind::FunctionFailed, code::NOT_STARTED),
+        Failure::StartTimedOut { .. } => (Kind::Timeout, code::START_TIMED_OUT),
         Failure::NoRoom => (Kind::Unavailable, code::NO_ROOM),
         Failure::Load(_) => (Kind::Internal, code::LOAD_FAILED),
         Failure::Internal(_) => (Kind::Internal, code::INTERNAL),
@@ -216,10 +225,13 @@ mod tests {
             (Failure::Protocol(secret()), 502, "function_broke_protocol"),
             (Failure::InvalidResponse(secret()), 502, "function_response_invalid"),
             (Failure::OutputTooLarge { what: "response", limit_bytes: 1 }, 502, "function_output_too_large"),
+            (Failure::OutputTooLarge { what: "response head", limit_bytes: 1 }, 502, "function_head_too_large"),
             (Failure::InstructionsExhausted { limit: 1 }, 504, "out_of_instructions"),
             (Failure::TimedOut { timeout }, 504, "timed_out"),
             (Failure::RequestTooLarge { limit_bytes: 1 }, 413, "request_too_large"),
             (Failure::RequestBroken("it stopped".to_owned()), 400, "request_broken"),
+            (Failure::NotStarted(secret()), 502, "function_not_started"),
+            (Failure::StartTimedOut { patience: timeout }, 504, "function_start_timed_out"),
             (Failure::NoRoom, 503, "no_room"),
             (Failure::Load(read()), 500, "load_failed"),
             (Failure::Internal(secret()), 500, "internal"),

@@ -116,7 +116,7 @@ impl Invoker {
         target: &Target,
         cause: Cause,
         id: InvocationId,
-        request: Request,
+        mut request: Request,
     ) -> Result<Response, InvokeError> {
         let function = deployment.function(target);
         let asks =
@@ -139,6 +139,9 @@ impl Invoker {
         };
         let services = Arc::new(CallServices::new(Arc::clone(&self.backends), *deployment.id().key()));
         tally.runs(Arc::clone(&services));
+        if let Some(begun) = request.begun.take_if(|_| !function.tells_begin) {
+            let _ = begun.send(());
+        }
         let call = Call {
             handler: Arc::clone(target.handler()),
             request,

@@ -53,7 +53,7 @@ impl Client {
 }
 
 /// The status and the body of a response that says how long it is.
-fn read_response(from: &mut impl BufRead) -> Outcome<(u16, Vec<u8>)> {
+pub(in super::super) fn read_response(from: &mut impl BufRead) -> Outcome<(u16, Vec<u8>)> {
     let first = read_line(from)?;
     let status = first.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
     let status = status.ok_or_else(|| Failure::new(format!("`{first}` is no response")))?;

@@ -13,7 +13,7 @@ const MADE_FOLDERS: [&str; 6] = [".git", ".mu", "target", "node_modules", "__pyc
 const LOCK_FILES: [&str; 3] = ["Cargo.lock", "package-lock.json", "go.sum"];
 
 /// The sources of a function at one moment.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sources {
     /// Path within the project (with `/`), hash of the contents; sorted.
     files: Vec<(String, blake3::Hash)>,
@@ -21,10 +21,11 @@ pub(crate) struct Sources {
 
 impl Sources {
     /// Reads the files below `folder` of the project at `root`. Which of them count is decided by the project alone
-    /// (its `.gitignore` files), so that the hash is the same in every clone; what `except` names does not count.
-    pub(crate) fn read(root: &Path, folder: &Path, except: &Path) -> io::Result<Self> {
+    /// (its `.gitignore` files), so that the hash is the same in every clone; files and folders that `except` names do not
+    /// count.
+    pub(crate) fn read(root: &Path, folder: &Path, except: &[PathBuf]) -> io::Result<Self> {
         let mut files = Vec::new();
-        let wanted = folder.to_owned();
+        let (wanted, unwanted) = (folder.to_owned(), except.to_owned());
         let walk = WalkBuilder::new(root)
             .hidden(false)
             .parents(false)
@@ -34,12 +35,13 @@ impl Sources {
             .require_git(false)
             .filter_entry(move |entry| {
                 let is_made = entry.depth() > 0 && MADE_FOLDERS.iter().any(|made| entry.file_name() == *made);
-                !is_made && (entry.path().starts_with(&wanted) || wanted.starts_with(entry.path()))
+                let is_excepted = unwanted.iter().any(|path| entry.path() == path);
+                !is_made && !is_excepted && (entry.path().starts_with(&wanted) || wanted.starts_with(entry.path()))
             })
             .build();
         for entry in walk {
             let entry = entry.map_err(io::Error::other)?;
-            let is_source = entry.path().starts_with(folder) && entry.path() != except;
+            let is_source = entry.path().starts_with(folder);
             let Some(kind) = entry.file_type().filter(|kind| is_source && !kind.is_dir()) else { continue };
             let contents = if kind.is_symlink() {
                 fs::read_link(entry.path())?.into_os_string().into_encoded_bytes()
@@ -73,6 +75,11 @@ impl Sources {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.files.is_empty()
+    }
+
+    /// The files, by their paths within the project.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|(name, _)| name.as_str())
     }
 }
 
@@ -115,7 +122,7 @@ mod tests {
 
         fn sources(&self) -> Sources {
             let root = self.0.path();
-            Sources::read(root, &root.join("functions/a"), &root.join("functions/a/out.wasm")).unwrap()
+            Sources::read(root, &root.join("functions/a"), &[root.join("functions/a/out.wasm")]).unwrap()
         }
 
         fn hash(&self) -> blake3::Hash {

@@ -5,8 +5,9 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
-use mu_stack::Language;
+use mu_stack::{Build, Language};
 
+use crate::build::builder::Builder;
 use crate::build::tool::{self, Tool, version};
 use crate::build::toolchain::{self, Missing, Toolchain};
 use crate::build::{self, Freshness, FunctionState};
@@ -35,7 +36,7 @@ pub(super) fn checks(project: Option<&Project>) -> Vec<Finding> {
 fn compilers(project: Option<&Project>, functions: &[FunctionState]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for language in Language::ALL {
-        let ours: Vec<_> = functions.iter().filter(|function| function.language == Some(language)).collect();
+        let ours: Vec<_> = functions.iter().filter(|function| function.build == Build::Language(language)).collect();
         let need = need_of(&ours);
         if language == Language::Rust && (functions.is_empty() || !ours.is_empty()) {
             findings.push(cargo(need));
@@ -46,7 +47,19 @@ fn compilers(project: Option<&Project>, functions: &[FunctionState]) -> Vec<Find
             findings.extend(Tool::of(language).iter().map(|tool| builder(&folders, *tool, need)));
         }
     }
+    let containers: Vec<_> = functions.iter().filter(|function| function.build == Build::Container).collect();
+    if !containers.is_empty() {
+        findings.push(image_builder(need_of(&containers)));
+    }
     findings
+}
+
+fn image_builder(need: Need) -> Finding {
+    let name = "image builder";
+    match Builder::find(None) {
+        Ok(builder) => Finding::ok(name, builder.name()),
+        Err(none) => Finding::lacking(name, need, none.to_string(), none.hint()),
+    }
 }
 
 /// What builds these functions is required when one of them has to be built before the project can run.

@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use mu_invoke::{InvokeError, Kind, Receipt};
 use mu_node::{CallParams, Node};
-use mu_runtime::{Request, Response, collect_body, full_body};
+use mu_runtime::{Form, Request, Response, collect_body, full_body};
 use mu_stack::{HandlerRef, StackId};
 use mu_telemetry::LogRecord;
 use url::form_urlencoded;
@@ -42,6 +42,8 @@ fn parse(question: Question) -> Result<(StackId, HandlerRef, Request), String> {
         map.try_append(name, value).map_err(|e| e.to_string())?;
     }
     let request = Request {
+        form: Form::Http,
+        begun: None,
         method: method.parse().map_err(|_| format!("`{method}` is not a method"))?,
         path: "/".to_owned(),
         path_params,

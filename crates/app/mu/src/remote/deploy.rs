@@ -13,7 +13,8 @@ use base64::prelude::BASE64_STANDARD;
 use clap::Args;
 use http::Method;
 use mu_control::catalog::ArtifactHash;
-use mu_stack::Manifest;
+use mu_stack::func::Part;
+use mu_stack::{Build, ContainerArtifact, Manifest};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -21,11 +22,13 @@ use self::routes::{RouteUrl, route_urls};
 use super::Remote;
 use super::rollout::RolloutArgs;
 use super::version_number::{VersionNumber, Weight, Weights, shares};
-use crate::build::{self, Force, Tell};
+use crate::build::{self, BuilderArgs, Options, Tell};
+use crate::bump::bump;
 use crate::client::{Call, CallError, Client, path};
 use crate::failure::{Cause, Failure};
 use crate::output::{OutputArgs, view};
 use crate::project::Project;
+use crate::push::{Images, RegistryArgs};
 use crate::terminal::{self, BOLD, Progress, printable};
 
 /// A node compiles what it has not seen before; a large component takes it minutes.
@@ -34,11 +37,12 @@ const COMPILING: Duration = Duration::from_secs(10 * 60);
 /// Build a project, and serve it on a node
 ///
 /// Functions are built as `mu build` does, and only those that the node lacks are uploaded; a deploy that was
-/// interrupted goes on where it was. The stack is made when there is none of its name. The new version gets all
+/// interrupted goes on where it was. Containers get the next version first, and their images go to a registry if one is
+/// named, else to the node itself. The stack is made when there is none of its name. The new version gets all
 /// requests as soon as it is compiled; those under way end on the old one. `env_dev` of the manifest does not count.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// The project: a directory with mu.yaml, or one below it
+    /// The project: a directory with mu.yaml, app.yaml or func.yaml, or one below it
     #[arg(default_value = ".")]
     dir: PathBuf,
     /// Which stack: its name or id [default: the name in mu.yaml]
@@ -55,6 +59,16 @@ pub(crate) struct Arguments {
     /// Give the version its requests in steps, and take them back if it does worse than the one before
     #[arg(long)]
     auto: bool,
+    /// Leave the versions of functions as they are in their func files
+    #[arg(long)]
+    no_bump: bool,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    /// Send images to the node itself, and to no registry
+    #[arg(long, conflicts_with = "registry")]
+    local: bool,
+    #[command(flatten)]
+    builder: BuilderArgs,
     #[command(flatten)]
     rollout: RolloutArgs,
     #[command(flatten)]
@@ -100,11 +114,15 @@ struct VersionView {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let project = Project::find(&arguments.dir)?;
-    let manifest = project.load()?;
+    let mut manifest = project.load()?;
+    project.tell_notes()?;
     // Before the build, which may take long: a context that is missing is found at once.
     let client = arguments.remote.connect()?;
-    build::build(&project, &manifest, manifest.functions(), Force::No, Tell::Built)?;
-    let modules = read_modules(&project, &manifest)?;
+    if !arguments.no_bump && bump(&project, &manifest, project.root(), Part::default())? > 0 {
+        manifest = project.load()?;
+    }
+    build::build(&project, &manifest, manifest.functions(), Options::of(Tell::Built).with(arguments.builder))?;
+    let modules = read_modules(&project, &manifest, arguments)?;
     let text = fs::read_to_string(project.manifest_path())
         .map_err(|e| Failure::from_error(Cause::Manifest, project.manifest_path().display(), &e))?;
     let deploy = Deploy { client: &client, manifest: &manifest, text: &text, modules: &modules };
@@ -113,13 +131,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     deployed.print(arguments)
 }
 
-/// The modules of a project's functions, as they were built.
-fn read_modules(project: &Project, manifest: &Manifest) -> Result<Vec<Module>, Failure> {
+/// The modules of a project's functions, as they were built; images that are in a registry by their names there.
+fn read_modules(project: &Project, manifest: &Manifest, arguments: &Arguments) -> Result<Vec<Module>, Failure> {
+    let images = Images::new(project, manifest, &arguments.registry);
     let read = |function: &mu_stack::FunctionManifest| {
-        let bytes = fs::read(build::module_path(project.root(), function)).map_err(|e| {
-            let reading = format!("function `{}`: reading {}", function.name(), function.module());
-            Failure::from_error(Cause::Build, reading, &e)
-        })?;
+        let image = match function.build() {
+            Build::Image(image) => Some(images.resolve(image)?),
+            Build::Container if !arguments.local => {
+                images.target(function)?.map(|target| images.push(function, &target)).transpose()?
+            }
+            _ => None,
+        };
+        let bytes = match image {
+            Some(image) => ContainerArtifact::bytes_of(&image),
+            None => fs::read(build::module_path(project.root(), function)).map_err(|e| {
+                let reading = format!("function `{}`: reading {}", function.name(), function.module());
+                Failure::from_error(Cause::Build, reading, &e)
+            })?,
+        };
         Ok(Module { function: function.name().to_string(), hash: ArtifactHash::of(&bytes), bytes })
     };
     manifest.functions().map(read).collect()

@@ -8,7 +8,7 @@ use mu_invoke::{DeployParams, Secrets};
 use mu_runtime::{Artifact, ContentHash};
 use mu_stack::{Env, FunctionName, Manifest, Position, Stack, StackId};
 
-use crate::build::{self, Force, Tell};
+use crate::build::{self, Options, Tell};
 use crate::failure::{Cause, Failure};
 use crate::project::{self, Project};
 use crate::run::overrides::overrides;
@@ -35,7 +35,7 @@ pub(super) struct Identity {
 impl Version {
     /// Builds what needs building, and reads the modules. Blocking.
     pub(crate) fn build(project: &Project, manifest: &Manifest, tell: Tell) -> Result<Self, Failure> {
-        build::build(project, manifest, manifest.functions(), Force::No, tell)?;
+        build::build(project, manifest, manifest.functions(), Options::of(tell))?;
         let mut local = Env::new();
         for (name, value) in overrides()? {
             local.set(name, value).map_err(|e| Failure::from_error(Cause::Failed, "MU_FN_*", &e))?;
@@ -53,7 +53,9 @@ impl Version {
             Ok((function.name().clone(), Artifact::from_bytes(bytes)))
         };
         let artifacts = manifest.functions().map(read).collect::<Result<_, _>>()?;
-        let positions = manifest.functions().map(|function| (function.name().clone(), function.position())).collect();
+        // The functions of an app have files of their own.
+        let described = manifest.functions().filter(|_| !project.is_app());
+        let positions = described.map(|function| (function.name().clone(), function.position())).collect();
         Ok(Self { id: project::stack_id(manifest), stack, artifacts, secrets, positions })
     }
 
@@ -70,7 +72,7 @@ impl Version {
 
     pub(crate) fn into_params(self) -> DeployParams {
         let Self { id, stack, artifacts, secrets, .. } = self;
-        DeployParams { id, version: 1, owner: None, stack, artifacts, secrets }
+        DeployParams { id, version: 1, owner: None, stack, artifacts, secrets, function_id: None }
     }
 }
 

@@ -108,9 +108,12 @@ impl Concern {
         let root = project.root();
         let modules = manifest.functions().map(|function| build::module_path(root, function));
         let built = manifest.functions().filter(|function| *function.build() != Build::None);
+        let sources = built.map(|function| build::source_dir(root, function));
+        // A function of an app may appear in any of its folders.
+        let all = project.is_app().then(|| root.to_owned());
         Self {
             files: modules.chain([project.manifest_path(), project.secrets_path()]).collect(),
-            folders: built.map(|function| build::source_dir(root, function)).collect(),
+            folders: sources.chain(all).collect(),
         }
     }
 

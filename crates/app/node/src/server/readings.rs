@@ -9,6 +9,7 @@ use mu_invoke::{Invoker, KnownStack};
 use mu_telemetry::{InFlight, Readings, StackTraffic};
 
 use super::receipts::Receipts;
+use crate::containers::Containers;
 
 /// What is looked at.
 pub(super) struct Gauges {
@@ -16,6 +17,7 @@ pub(super) struct Gauges {
     pub(super) receipts: Arc<Receipts>,
     pub(super) logs: Arc<LogStore>,
     pub(super) usage: Arc<UsageLedger>,
+    pub(super) containers: Arc<Containers>,
 }
 
 impl Gauges {
@@ -36,6 +38,7 @@ impl Gauges {
             log_followers: logs.followers as u64,
             usage_records_delayed: usage.waited,
             usage_records_lost: usage.lost,
+            containers: self.containers.readings(),
         }
     }
 }

@@ -8,20 +8,22 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
+use mu_control::catalog::fns::FnRecord;
 use mu_control::catalog::{
-    ArtifactHash, Artifacts, Catalog, DataFate, Routing, StackRef, StoredVersion, VersionNumber,
+    ArtifactHash, Artifacts, Catalog, DataFate, Routing, StackRecord, StackRef, StoredVersion, VersionNumber,
 };
 use mu_control::quota::Quotas;
-use mu_control::region::{Region, RegionBody, RegionCall, RegionError};
+use mu_control::region::{CallForm, Region, RegionBody, RegionCall, RegionError};
 use mu_control::rollout::{Counts, LatencyHistogram};
 use mu_control::secrets::{SecretError, SecretName, Secrets};
 use mu_db::MuDb;
-use mu_env::Env;
 use mu_invoke::{Cause, DeployError, DeployParams, Deployment, Invoker, StatsSnapshot, Wake, WakeError, Weighted};
-use mu_runtime::{Artifact, ArtifactSource, ContentHash, Request, full_body};
+use mu_runtime::{Artifact, ArtifactSource, ContentHash, Form, Request, full_body};
 use mu_stack::{FunctionName, StackId};
 use mu_storage::Boxes;
 use tokio::runtime::Handle;
+
+use super::made::MadeFns;
 
 /// Versions that are loaded and wait to be served. Those that nobody serves go when there are more.
 const WAITING_MAX: usize = 64;
@@ -40,12 +42,12 @@ pub(super) struct Loader {
 
 /// The [`Region`] of a node that runs its stacks itself.
 pub(super) struct NodeRegion {
-    pub(super) env: Env,
     pub(super) loader: Loader,
     pub(super) invoker: Arc<Invoker>,
     pub(super) db: Arc<MuDb>,
     pub(super) boxes: Arc<Boxes>,
     waiting: Mutex<HashMap<(StackId, VersionNumber), Arc<Deployment>>>,
+    made: MadeFns,
 }
 
 /// The code of a function, read from the artifacts whenever it has to be compiled again.
@@ -79,6 +81,7 @@ impl Loader {
             stack: declared,
             artifacts: artifacts.collect::<HashMap<FunctionName, Artifact>>(),
             secrets: self.secrets_of(version).await?,
+            function_id: None,
         };
         invoker.prepare(params).await.map_err(|error| match error {
             DeployError::NoArtifact { .. }
@@ -144,8 +147,8 @@ impl Wake for Loader {
 }
 
 impl NodeRegion {
-    pub(super) fn new(env: Env, loader: Loader, invoker: Arc<Invoker>, db: Arc<MuDb>, boxes: Arc<Boxes>) -> Self {
-        Self { env, loader, invoker, db, boxes, waiting: Mutex::default() }
+    pub(super) fn new(loader: Loader, invoker: Arc<Invoker>, db: Arc<MuDb>, boxes: Arc<Boxes>) -> Self {
+        Self { loader, invoker, db, boxes, waiting: Mutex::default(), made: MadeFns::default() }
     }
 
     /// A version that is loaded, whether it is served or waits for it.
@@ -159,6 +162,53 @@ impl NodeRegion {
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<(StackId, VersionNumber), Arc<Deployment>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl NodeRegion {
+    /// Calls a handler of a deployment.
+    async fn call(
+        &self,
+        deployment: &Arc<Deployment>,
+        call: RegionCall,
+    ) -> Result<http::Response<RegionBody>, RegionError> {
+        let RegionCall { id, handler, path_params, form, begun, request } = call;
+        let reference = handler.parse().map_err(|e| RegionError::NotFound(format!("`{handler}`: {e}")))?;
+        let unknown = || {
+            RegionError::NotFound(format!("the stack has no handler `{handler}`: `mu stack show` lists its functions"))
+        };
+        let target = deployment.target(&reference).ok_or_else(unknown)?;
+        let (parts, body) = request.into_parts();
+        let query = parts.uri.query().map(str::to_owned);
+        let asked = Request {
+            form: match form {
+                CallForm::Http => Form::Http,
+                CallForm::Plain => Form::Plain,
+            },
+            method: parts.method,
+            path: parts.uri.path().to_owned(),
+            path_params,
+            query: url::form_urlencoded::parse(query.as_deref().unwrap_or_default().as_bytes()).into_owned().collect(),
+            raw_query: query,
+            headers: parts.headers,
+            body: full_body(body),
+            begun,
+        };
+        let answer = self.invoker.invoke(deployment, &target, Cause::CommandLine, id, asked).await;
+        let answer = answer.map_err(|error| RegionError::Call {
+            status: error.kind.http_status().as_u16(),
+            code: error.code.to_owned(),
+            message: error.message,
+            retry_after: error.retry_after,
+        })?;
+        let body = answer.body.map_err(Into::into).boxed_unsync();
+        let mut response = http::Response::new(body);
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = answer.headers;
+        if let Ok(value) = id.to_string().parse() {
+            response.headers_mut().insert("x-mu-invocation-id", value);
+        }
+        Ok(response)
     }
 }
 
@@ -198,6 +248,7 @@ impl Region for NodeRegion {
 
     async fn remove(&self, stack: &StackId, data: DataFate) -> Result<(), RegionError> {
         self.waiting().retain(|(of, _), _| of != stack);
+        self.made.forget(stack);
         for deployment in self.invoker.deployments().remove(stack) {
             // What still runs may write for as long as it may run; then its data goes.
             let _ = tokio::time::timeout(DRAIN_MAX, deployment.drained()).await;
@@ -217,8 +268,6 @@ impl Region for NodeRegion {
     }
 
     async fn invoke(&self, stack: &StackId, call: RegionCall) -> Result<http::Response<RegionBody>, RegionError> {
-        let RegionCall { handler, path_params, request } = call;
-        let reference = handler.parse().map_err(|e| RegionError::NotFound(format!("`{handler}`: {e}")))?;
         let not_served = || RegionError::NotFound("no version of the stack is served: deploy one".to_owned());
         let awake = self.invoker.awake(stack).await.map_err(|asleep| RegionError::Call {
             status: 503,
@@ -226,38 +275,17 @@ impl Region for NodeRegion {
             message: asleep.message,
             retry_after: Some(asleep.retry_after),
         })?;
-        let deployment = awake.ok_or_else(not_served)?;
-        let unknown = || {
-            RegionError::NotFound(format!("the stack has no handler `{handler}`: `mu stack show` lists its functions"))
-        };
-        let target = deployment.target(&reference).ok_or_else(unknown)?;
-        let (parts, body) = request.into_parts();
-        let query = parts.uri.query().map(str::to_owned);
-        let asked = Request {
-            method: parts.method,
-            path: parts.uri.path().to_owned(),
-            path_params,
-            query: url::form_urlencoded::parse(query.as_deref().unwrap_or_default().as_bytes()).into_owned().collect(),
-            raw_query: query,
-            headers: parts.headers,
-            body: full_body(body),
-        };
-        let id = self.env.new_invocation_id();
-        let answer = self.invoker.invoke(&deployment, &target, Cause::CommandLine, id, asked).await;
-        let answer = answer.map_err(|error| RegionError::Call {
-            status: error.kind.http_status().as_u16(),
-            code: error.code.to_owned(),
-            message: error.message,
-            retry_after: error.retry_after,
-        })?;
-        let body = answer.body.map_err(Into::into).boxed_unsync();
-        let mut response = http::Response::new(body);
-        *response.status_mut() = answer.status;
-        *response.headers_mut() = answer.headers;
-        if let Ok(value) = id.to_string().parse() {
-            response.headers_mut().insert("x-mu-invocation-id", value);
-        }
-        Ok(response)
+        self.call(&awake.ok_or_else(not_served)?, call).await
+    }
+
+    async fn invoke_made(
+        &self,
+        app: &StackRecord,
+        made: &FnRecord,
+        call: RegionCall,
+    ) -> Result<http::Response<RegionBody>, RegionError> {
+        let deployment = self.made.deployment(&self.invoker, &self.loader, app, made).await?;
+        self.call(&deployment, call).await
     }
 
     fn counts(&self, stack: &StackId) -> BTreeMap<VersionNumber, Counts> {

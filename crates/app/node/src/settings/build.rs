@@ -9,6 +9,7 @@ use mu_invoke::{FailureDetail, InvokeConfig};
 use mu_runtime::{EgressPolicy, WasmConfig};
 use mu_telemetry::{Level, LogFilter, LogFormat, NodeLog};
 
+use super::containers::containers;
 use super::value::Value;
 use super::values::{Values, mismatch};
 use super::{
@@ -21,7 +22,7 @@ const MODULES_FOLDER: &str = "modules";
 
 /// The settings that values stand for. Every value has the kind and the range that the table gives its key.
 pub(super) fn settings(values: &Values) -> Settings {
-    let drain_timeout = time(values, "shutdown.drain_timeout");
+    let drain_timeout = values.duration("shutdown.drain_timeout");
     let cache_dir = values.path("cache_dir").to_owned();
     Settings {
         data_dir: values.path("data_dir").to_owned(),
@@ -39,13 +40,14 @@ pub(super) fn settings(values: &Values) -> Settings {
         access: access(values),
         functions: functions(values),
         wasm: wasm(values, cache_dir.join(MODULES_FOLDER)),
+        containers: containers(values),
         egress: match values.word("egress.allow") {
             "anywhere" => EgressPolicy::Anywhere,
             _ => EgressPolicy::PublicOnly,
         },
         resolver: address_if_set(values, "domains.resolver"),
         logs: LogsSettings {
-            retention: time(values, "logs.retention"),
+            retention: values.duration("logs.retention"),
             bytes_per_stack: values.count("logs.bytes_per_stack"),
         },
         client_quota: QuotaSettings {
@@ -74,16 +76,16 @@ fn gateway(values: &Values, drain_timeout: Duration) -> GatewaySettings {
         connections_max: size(values, "gateway.connections_max"),
         uri_bytes_max: size(values, "gateway.uri_bytes_max"),
         header_bytes_max: narrow(values.count("gateway.header_bytes_max")),
-        head_timeout: time(values, "gateway.head_timeout"),
-        body_pause_max: time(values, "gateway.body_pause_max"),
-        write_pause_max: time(values, "gateway.write_pause_max"),
-        keep_alive: time(values, "gateway.keep_alive"),
+        head_timeout: values.duration("gateway.head_timeout"),
+        body_pause_max: values.duration("gateway.body_pause_max"),
+        write_pause_max: values.duration("gateway.write_pause_max"),
+        keep_alive: values.duration("gateway.keep_alive"),
         drain_timeout,
         streams_max: narrow(values.count("gateway.streams_max")),
         websockets_max: size(values, "gateway.websockets_max"),
-        ping_after: time(values, "gateway.ping_after"),
-        pong_timeout: time(values, "gateway.pong_timeout"),
-        close_timeout: time(values, "gateway.close_timeout"),
+        ping_after: values.duration("gateway.ping_after"),
+        pong_timeout: values.duration("gateway.pong_timeout"),
+        close_timeout: values.duration("gateway.close_timeout"),
         ..GatewayConfig::default()
     };
     let certificates = values.list("gateway.tls.certificates").iter().map(certificate).collect();
@@ -221,13 +223,6 @@ fn address_if_set(values: &Values, path: &str) -> Option<SocketAddr> {
     match values.value(path) {
         Value::Unset => None,
         Value::Address(address) => Some(*address),
-        other => mismatch(path, other),
-    }
-}
-
-fn time(values: &Values, path: &str) -> Duration {
-    match values.value(path) {
-        Value::Time(duration) => duration.duration(),
         other => mismatch(path, other),
     }
 }

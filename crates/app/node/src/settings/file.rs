@@ -11,7 +11,7 @@ use super::mistakes::Collected;
 use super::origin::Origin;
 use super::read::{Reader, shown};
 use super::sources::ConfigFile;
-use super::table::KEYS;
+use super::table::keys;
 use super::values::Values;
 
 /// Puts what the file says on top of the values.
@@ -50,9 +50,9 @@ impl Walk<'_> {
         for entry in entries {
             let full = format!("{path}{}", entry.key);
             let below = format!("{full}.");
-            if let Some(key) = KEYS.iter().find(|key| key.path == full) {
+            if let Some(key) = keys().find(|key| key.path == full) {
                 self.key(key, entry);
-            } else if KEYS.iter().any(|key| key.path.starts_with(&below)) {
+            } else if keys().any(|key| key.path.starts_with(&below)) {
                 self.section(&below, &entry.node);
             } else {
                 self.unknown(path, entry);
@@ -67,14 +67,14 @@ impl Walk<'_> {
     }
 
     fn unknown(&mut self, path: &str, entry: &Entry) {
-        let mut known: Vec<&str> = KEYS.iter().filter_map(|key| key.path.strip_prefix(path)).collect();
+        let mut known: Vec<&str> = keys().filter_map(|key| key.path.strip_prefix(path)).collect();
         known.iter_mut().for_each(|rest| *rest = rest.split('.').next().unwrap_or(rest));
         known.dedup();
         let of = match path.trim_end_matches('.') {
             "" => String::new(),
             section => format!(" of `{section}`"),
         };
-        let nested = KEYS.iter().find(|key| key.path == entry.key);
+        let nested = keys().find(|key| key.path == entry.key);
         let hint = match (nested.and_then(|key| key.path.rsplit_once('.')), closest(&entry.key, known.iter().copied()))
         {
             (Some((section, name)), _) => format!("write it as `{name}` below `{section}`, without dots"),
@@ -96,6 +96,6 @@ impl Walk<'_> {
 
 /// The only key of this name in another section.
 fn elsewhere(name: &str) -> Option<&'static Key> {
-    let mut named = KEYS.iter().filter(|key| key.path.rsplit('.').next() == Some(name));
+    let mut named = keys().filter(|key| key.path.rsplit('.').next() == Some(name));
     named.next().filter(|_| named.next().is_none())
 }

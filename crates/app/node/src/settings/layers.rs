@@ -11,7 +11,7 @@ use super::mistakes::Collected;
 use super::origin::Origin;
 use super::read::Reader;
 use super::sources::{Override, Sources};
-use super::table::{KEYS, key};
+use super::table::{key, keys};
 use super::value::Value;
 use super::values::Values;
 
@@ -34,7 +34,7 @@ pub(super) fn read(sources: &Sources, mistakes: &mut Collected) -> Values {
     for flag in &sources.flags {
         self::flag(flag, sources, &mut values, mistakes);
     }
-    for key in KEYS.iter().filter(|key| matches!(key.default, Default::UserFolder(_))) {
+    for key in keys().filter(|key| matches!(key.default, Default::UserFolder(_))) {
         if *values.value(key.path) == Value::Unset && values.are_sound(&[key.path]) {
             let message = format!("`{}` is not set, and there is no home directory to put it into", key.path);
             mistakes.add(Origin::Default, message, format!("name the directory: {}=…", key.variable()));
@@ -72,7 +72,7 @@ fn variable(name: &str, text: &OsStr, sources: &Sources, values: &mut Values, mi
     let key = if name == LOG_VARIABLE.0 && !text.is_empty() {
         Some(key(LOG_VARIABLE.1))
     } else {
-        KEYS.iter().find(|key| key.variable() == name)
+        keys().find(|key| key.variable() == name)
     };
     match (key, text.to_str()) {
         (Some(key), Some(text)) => {
@@ -90,7 +90,7 @@ fn variable(name: &str, text: &OsStr, sources: &Sources, values: &mut Values, mi
 /// A variable with two underscores in the middle can only be meant for the node. Others belong to other commands,
 /// unless they lack just that.
 fn unknown_variable(name: &str, origin: Origin, mistakes: &mut Collected) {
-    let names: Vec<String> = KEYS.iter().map(Key::variable).collect();
+    let names: Vec<String> = keys().map(Key::variable).collect();
     let simple = |name: &str| name.replace("__", "_");
     if name.contains("__") {
         let hint = match closest(name, names.iter().map(String::as_str)) {
@@ -105,8 +105,8 @@ fn unknown_variable(name: &str, origin: Origin, mistakes: &mut Collected) {
 
 fn flag(flag: &Override, sources: &Sources, values: &mut Values, mistakes: &mut Collected) {
     let origin = Origin::Flag(flag.flag.clone());
-    let Some(key) = KEYS.iter().find(|key| key.path == flag.path) else {
-        let hint = match closest(&flag.path, KEYS.iter().map(|key| key.path)) {
+    let Some(key) = keys().find(|key| key.path == flag.path) else {
+        let hint = match closest(&flag.path, keys().map(|key| key.path)) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => "`mu config show` prints every key".to_owned(),
         };

@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use super::kind::{Default, Key, Kind};
-use super::table::{KEYS, SECTIONS};
+use super::table::{SECTIONS, keys};
 
 /// `docs/reference/configuration.md`.
 #[must_use]
 pub fn configuration_reference() -> String {
     let mut page = format!("{START}```yaml\n{EXAMPLE}```\n{AFTER_EXAMPLE}");
     for section in SECTIONS {
-        let keys: Vec<_> = KEYS.iter().filter(|key| section_of(key) == section.path).collect();
+        let keys: Vec<_> = keys().filter(|key| section_of(key) == section.path).collect();
         let title = if section.path.is_empty() { "Directories".to_owned() } else { format!("`{}`", section.path) };
         let _ = writeln!(page, "\n## {title}\n\n{}\n", section.about);
         let _ = writeln!(page, "| key | value | default | what |\n|---|---|---|---|");

@@ -4,7 +4,7 @@ use mu_stack::{ByteSize, HumanDuration, Instructions};
 use serde_json::{Map, Value as Json, json};
 
 use super::kind::{Default, Key, Kind, SECRET_BYTES_MIN, TEXT_BYTES_MAX};
-use super::table::{KEYS, SECTIONS};
+use super::table::{SECTIONS, keys};
 
 /// The JSON Schema (draft 2020-12) of `mu-node.yaml`, made from the table of keys. It says less than loading checks: a
 /// schema can't compare two keys, or look at files.
@@ -20,7 +20,7 @@ pub fn configuration_schema() -> Json {
 /// The keys and sections right below a path, which ends with a dot or is empty.
 fn section(path: &str) -> Map<String, Json> {
     let mut properties = Map::new();
-    for key in KEYS {
+    for key in keys() {
         let Some(rest) = key.path.strip_prefix(path) else { continue };
         match rest.split_once('.') {
             None => drop(properties.insert(rest.to_owned(), property(key))),

@@ -8,6 +8,7 @@ use mu_invoke::InvokeConfig;
 use mu_runtime::WasmConfig;
 use mu_stack::{ByteSize, HumanDuration};
 
+use super::containers;
 use super::kind::{Default, Key, Kind, UrlUse, UserFolder};
 use super::value::Value;
 
@@ -19,7 +20,7 @@ pub(super) struct Section {
 }
 
 /// The sections in the order in which they are described.
-pub(super) const SECTIONS: [Section; 16] = [
+pub(super) const SECTIONS: [Section; 17] = [
     section("", "Where the node keeps its files."),
     section("gateway", "The listener for clients of functions, and the limits of each connection."),
     section(
@@ -33,6 +34,7 @@ pub(super) const SECTIONS: [Section; 16] = [
     section("access", "Who may use the management API, besides those that were given roles through it."),
     section("functions", "Limits of invocations. Authors set those of a function in `mu.yaml`, within these."),
     section("wasm", "The WebAssembly engine."),
+    section("containers", "Functions that are images of containers."),
     section("egress", "Requests of functions to elsewhere."),
     section("domains", "Hosts of stacks, which are proven before they are served."),
     section("logs", "Logs of functions, as the node keeps them."),
@@ -47,11 +49,15 @@ const fn section(path: &'static str, about: &'static str) -> Section {
 
 /// The key of a path that stands in this file.
 pub(super) fn key(path: &str) -> &'static Key {
-    KEYS.iter().find(|key| key.path == path).expect("the code asks for keys of the table alone")
+    keys().find(|key| key.path == path).expect("the code asks for keys of the table alone")
 }
 
-/// The keys in the order in which they are described.
-pub(super) const KEYS: &[Key] = &[
+/// All keys. Those of a section are in the order in which they are described.
+pub(super) fn keys() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(containers::KEYS)
+}
+
+const KEYS: &[Key] = &[
     Key {
         path: "data_dir",
         kind: Kind::Path,
@@ -404,12 +410,12 @@ const ISSUER: &[Key] = &[
 ];
 
 const KIB: u64 = 1024;
-const MIB: u64 = 1024 * KIB;
-const GIB: u64 = 1024 * MIB;
+pub(super) const MIB: u64 = 1024 * KIB;
+pub(super) const GIB: u64 = 1024 * MIB;
 
 /// In milliseconds.
-const MINUTE: u64 = 60_000;
-const HOUR: u64 = 60 * MINUTE;
+pub(super) const MINUTE: u64 = 60_000;
+pub(super) const HOUR: u64 = 60 * MINUTE;
 
 const RATE: Kind = count(1, 100_000_000);
 const PER_DAY: Kind = Kind::Instructions { min: 1_000_000, max: 1_000_000_000_000_000_000 };
@@ -424,15 +430,15 @@ const fn quota(path: &'static str, kind: Kind, about: &'static str) -> Key {
     Key { path, kind, default: Default::Nothing("unlimited"), about }
 }
 
-const fn count(min: u64, max: u64) -> Kind {
+pub(super) const fn count(min: u64, max: u64) -> Kind {
     Kind::Count { min, max }
 }
 
-const fn size(min: u64, max: u64) -> Kind {
+pub(super) const fn size(min: u64, max: u64) -> Kind {
     Kind::Size { min, max }
 }
 
-const fn time(min_millis: u64, max_millis: u64) -> Kind {
+pub(super) const fn time(min_millis: u64, max_millis: u64) -> Kind {
     Kind::Time { min: Duration::from_millis(min_millis), max: Duration::from_millis(max_millis) }
 }
 
@@ -449,7 +455,7 @@ fn bytes(bytes: usize) -> Value {
     Value::Size(ByteSize::from_bytes(bytes as u64))
 }
 
-fn duration(duration: Duration) -> Value {
+pub(super) fn duration(duration: Duration) -> Value {
     Value::Time(HumanDuration::saturating_from(duration))
 }
 

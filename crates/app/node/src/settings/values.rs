@@ -1,10 +1,11 @@
 //! The value of every key while layers are put on top of each other.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::kind::Key;
 use super::origin::Origin;
-use super::table::KEYS;
+use super::table::keys;
 use super::value::Value;
 
 /// One per key, in the order of the table.
@@ -24,7 +25,7 @@ pub(super) struct Entry {
 impl Values {
     pub(super) fn new(default: impl Fn(&'static Key) -> Value) -> Self {
         let entry = |key| Entry { key, value: default(key), origin: Origin::Default, is_sound: true };
-        Self(KEYS.iter().map(entry).collect())
+        Self(keys().map(entry).collect())
     }
 
     /// Puts what a layer says about a key on top, or notes that what it says is a mistake.
@@ -82,6 +83,13 @@ impl Values {
             Value::Count(count) => Some(*count),
             Value::Size(size) => Some(size.bytes()),
             Value::Instructions(count) => Some(count.count()),
+            other => mismatch(path, other),
+        }
+    }
+
+    pub(super) fn duration(&self, path: &str) -> Duration {
+        match self.value(path) {
+            Value::Time(duration) => duration.duration(),
             other => mismatch(path, other),
         }
     }

@@ -108,6 +108,7 @@ impl Compiler {
         self.threads.install(|| match runtime {
             Runtime::Wasi1 => compile::compile(engine, wasm),
             Runtime::WasiHttp | Runtime::WasiHttp3 => components::compile(engine, wasm),
+            Runtime::Container => Err(super::not_wasm()),
         })
     }
 
@@ -133,6 +134,7 @@ impl Compiler {
                 let component = unsafe { component::Component::deserialize(engine, native) }.map_err(unusable)?;
                 Ok(Code::Component(CompiledComponent::link(linker, &component, runtime)?))
             }
+            Runtime::Container => Err(super::not_wasm()),
         }
     }
 
@@ -140,6 +142,7 @@ impl Compiler {
         match runtime {
             Runtime::Wasi1 | Runtime::WasiHttp => Ok(&self.engine),
             Runtime::WasiHttp3 => Ok(&self.latest()?.engine),
+            Runtime::Container => Err(super::not_wasm()),
         }
     }
 

@@ -18,6 +18,8 @@ use super::preview1::Exit;
 use super::protocol::{Conversation, Ending, MessageLimits};
 use super::slice::{InSlices, SLICE_INSTRUCTIONS, Slice};
 use super::state::State;
+use crate::lines::to_log;
+use crate::message::check_head;
 use crate::{
     Artifact, BodyError, Call, ExecutionUsage, Failure, Limits, Outcome, Program, Ran, Request, Response, collect_body,
     full_body,
@@ -80,7 +82,7 @@ async fn execute(shared: Arc<Shared>, code: Arc<Code>, call: Call, slice: Slice)
 
     let usage = execution.end();
     let state = execution.store().data_mut();
-    state.stderr.flush(&state.log);
+    state.stderr.flush(&mut to_log(&state.log));
     let ending = state.conversation.finish(&state.log);
     let result = match end {
         Err(_) => Err(timed_out()),
@@ -198,10 +200,6 @@ pub(super) fn describe(error: &wasmtime::Error) -> String {
     reason
 }
 
-/// Names and values of a response's headers together; clients and proxies rarely accept more.
-const RESPONSE_HEADER_BYTES_MAX: usize = 64 << 10;
-const RESPONSE_HEADERS_MAX: usize = 1_000;
-
 fn convert_response(response: mu_abi::Response, limit_bytes: u64) -> Result<Response, Failure> {
     if response.body.len() as u64 > limit_bytes {
         return Err(Failure::OutputTooLarge { what: "response", limit_bytes });
@@ -222,15 +220,4 @@ fn convert_response(response: mu_abi::Response, limit_bytes: u64) -> Result<Resp
         headers.try_append(parsed_name, parsed_value).map_err(|_| invalid("number of headers"))?;
     }
     Ok(Response { status, headers, body: full_body(response.body) })
-}
-
-/// Whether the head of a response can be sent on. More headers than a `HeaderMap` can hold would panic in it.
-pub(super) fn check_head(headers: usize, header_bytes: usize) -> Result<(), Failure> {
-    if headers > RESPONSE_HEADERS_MAX {
-        return Err(Failure::InvalidResponse(format!("{headers} headers, and {RESPONSE_HEADERS_MAX} are possible")));
-    }
-    if header_bytes > RESPONSE_HEADER_BYTES_MAX {
-        return Err(Failure::OutputTooLarge { what: "response head", limit_bytes: RESPONSE_HEADER_BYTES_MAX as u64 });
-    }
-    Ok(())
 }

@@ -10,11 +10,11 @@ use tokio_util::task::AbortOnDropHandle;
 use wasmtime::ModuleExport;
 
 use super::Shared;
-use super::lines::Lines;
 use super::meter::{MemoryMeter, Metered};
 use super::protocol::{Conversation, Question};
 use super::slice::{SLICE_INSTRUCTIONS, Slice};
 use crate::egress::{is_to_node, send_to_node};
+use crate::lines::Lines;
 use crate::{ExecutionUsage, Services};
 
 /// The data of an instance's store: everything host functions work on.

@@ -4,6 +4,7 @@
 mod cache;
 mod component_guest;
 mod components;
+mod containers;
 mod failures;
 mod fairness;
 mod guests;

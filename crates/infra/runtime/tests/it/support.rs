@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use mu_abi::{DbReply, DbRequest, Header, Outgoing, Status, StorageReply, StorageRequest};
 use mu_env::Env;
 use mu_runtime::{
-    Artifact, Call, EgressPolicy, Engine, ExecutionUsage, HttpClient, Limits, LoadError, LoadParams, Outcome, Program,
-    Ran, Request, Services, WasmConfig, WasmEngine, empty_body,
+    Artifact, Call, EgressPolicy, Engine, ExecutionUsage, Form, HttpClient, Limits, LoadError, LoadParams, Outcome,
+    Owner, Program, Ran, Request, Services, WasmConfig, WasmEngine, empty_body,
 };
-use mu_stack::{Instances, Runtime};
+use mu_stack::{ContainerSettings, Instances, Runtime, StackId};
 use mu_telemetry::{InvocationLog, LogRecord, LogSink};
 
 /// Limits that no well-behaved module of these tests reaches.
@@ -69,32 +69,52 @@ impl Bench {
     }
 
     pub(crate) fn call(&self, limits: Limits) -> Call {
-        let sink = Arc::clone(&self.logs) as Arc<dyn LogSink>;
-        let id = self.env.new_invocation_id();
-        Call {
-            handler: "handle".into(),
-            request: Request {
-                method: http::Method::GET,
-                path: "/".to_owned(),
-                path_params: Vec::new(),
-                query: Vec::new(),
-                raw_query: None,
-                headers: http::HeaderMap::new(),
-                body: empty_body(),
-            },
-            env: Arc::new([]),
-            limits,
-            deadline: self.env.clock().instant() + limits.timeout,
-            services: Arc::new(Silent::default()),
-            log: InvocationLog::new(self.env.clone(), sink, id, [1; 32], "stack".into(), "function".into(), 1_000),
-        }
+        call(&self.env, &self.logs, limits)
+    }
+}
+
+/// A call without a body, whose lines go to `logs`.
+pub(crate) fn call(env: &Env, logs: &Arc<Kept>, limits: Limits) -> Call {
+    let sink = Arc::clone(logs) as Arc<dyn LogSink>;
+    let id = env.new_invocation_id();
+    Call {
+        handler: "handle".into(),
+        request: Request {
+            form: Form::Http,
+            begun: None,
+            method: http::Method::GET,
+            path: "/".to_owned(),
+            path_params: Vec::new(),
+            query: Vec::new(),
+            raw_query: None,
+            headers: http::HeaderMap::new(),
+            body: empty_body(),
+        },
+        env: Arc::new([]),
+        limits,
+        deadline: env.clock().instant() + limits.timeout,
+        services: Arc::new(Silent::default()),
+        log: InvocationLog::new(env.clone(), sink, id, [1; 32], "stack".into(), "function".into(), 1_000),
     }
 }
 
 /// How a function of these tests is loaded.
 pub(crate) fn params(wasm: impl Into<bytes::Bytes>, runtime: Runtime) -> LoadParams {
     let artifact = Artifact::from_bytes(wasm);
-    LoadParams { artifact, runtime, instances: Instances::Fresh, memory_limit_bytes: LIMITS.memory_bytes }
+    let (instances, memory_limit_bytes) = (Instances::Fresh, LIMITS.memory_bytes);
+    LoadParams { artifact, runtime, instances, memory_limit_bytes, owner: owner() }
+}
+
+/// For whom functions of these tests are loaded.
+pub(crate) fn owner() -> Owner {
+    Owner {
+        stack_id: StackId::new([1; 32]),
+        stack: "stack".into(),
+        function: "function".into(),
+        function_id: "id".into(),
+        env: Arc::new([]),
+        container: ContainerSettings::default(),
+    }
 }
 
 /// The outcome of a run that is over.

@@ -14,7 +14,7 @@ use super::histogram::DurationHistogram;
 use super::limit::Limit;
 use super::outcome::Outcome;
 use super::process::Process;
-use super::readings::{InFlight, Readings, StackTraffic};
+use super::readings::{ContainerReadings, InFlight, Readings, StackTraffic};
 use super::series::{Found, Names, Series};
 use super::table::{self, Family};
 
@@ -75,6 +75,7 @@ impl Collector for View {
         api(&mut encoder, &shared.api)?;
         node(&mut encoder, readings)?;
         describe(&mut encoder, &table::BUILD)?.encode_info(&[("version", shared.version)])?;
+        containers(&mut encoder, &readings.containers)?;
         process(&mut encoder, &Process::look())
     }
 }
@@ -182,13 +183,41 @@ fn node(encoder: &mut DescriptorEncoder<'_>, readings: &Readings) -> fmt::Result
         (&table::USAGE_DELAYED, readings.usage_records_delayed),
         (&table::USAGE_LOST, readings.usage_records_lost),
     ] {
-        let mut metric = describe(encoder, family)?;
-        match family.kind {
-            MetricType::Counter => metric.encode_counter::<NoLabelSet, u64, u64>(&value, None)?,
-            _ => metric.encode_gauge(&value)?,
-        }
+        one(encoder, family, value)?;
     }
     Ok(())
+}
+
+fn containers(encoder: &mut DescriptorEncoder<'_>, containers: &ContainerReadings) -> fmt::Result {
+    let mut metric = describe(encoder, &table::CONTAINERS)?;
+    for (state, count) in [
+        ("starting", containers.starting),
+        ("busy", containers.busy),
+        ("idle", containers.idle),
+        ("frozen", containers.frozen),
+    ] {
+        metric.encode_family(&[("state", state)])?.encode_gauge(&count)?;
+    }
+    for (family, value) in [
+        (&table::CONTAINER_WAITING, containers.waiting_calls),
+        (&table::CONTAINER_STARTS, containers.started),
+        (&table::CONTAINER_FAILED_STARTS, containers.failed_starts),
+        (&table::CONTAINER_EVICTIONS, containers.evicted),
+        (&table::CONTAINER_RESERVED, containers.reserved_bytes),
+        (&table::CONTAINER_RESERVABLE, containers.reservable_bytes),
+    ] {
+        one(encoder, family, value)?;
+    }
+    Ok(())
+}
+
+/// A metric without labels.
+fn one(encoder: &mut DescriptorEncoder<'_>, family: &Family, value: u64) -> fmt::Result {
+    let mut metric = describe(encoder, family)?;
+    match family.kind {
+        MetricType::Counter => metric.encode_counter::<NoLabelSet, u64, u64>(&value, None),
+        _ => metric.encode_gauge(&value),
+    }
 }
 
 fn process(encoder: &mut DescriptorEncoder<'_>, process: &Process) -> fmt::Result {

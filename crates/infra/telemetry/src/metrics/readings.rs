@@ -27,6 +27,33 @@ pub struct Readings {
     pub usage_records_delayed: u64,
     /// Records of usage that were not counted.
     pub usage_records_lost: u64,
+    /// Containers of functions.
+    pub containers: ContainerReadings,
+}
+
+/// The containers of a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ContainerReadings {
+    /// Those that do not listen yet.
+    pub starting: u64,
+    /// Those in a call.
+    pub busy: u64,
+    /// Those without a call that are not frozen.
+    pub idle: u64,
+    /// Those without a call that are frozen.
+    pub frozen: u64,
+    /// Calls that wait for one.
+    pub waiting_calls: u64,
+    /// Those that ever listened.
+    pub started: u64,
+    /// Those that ended before they listened.
+    pub failed_starts: u64,
+    /// Idle ones that were removed because others needed their room.
+    pub evicted: u64,
+    /// Memory that is reserved for them, in bytes.
+    pub reserved_bytes: u64,
+    /// Memory that can be reserved, in bytes.
+    pub reservable_bytes: u64,
 }
 
 /// What the gateways and public boxes of a stack have used.

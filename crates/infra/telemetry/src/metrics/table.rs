@@ -161,6 +161,55 @@ pub(super) const USAGE_LOST: Family = Family {
     labels: &[],
     help: "Records of usage that were not counted, because too many waited.",
 };
+pub(super) const CONTAINERS: Family = Family {
+    name: "mu_containers",
+    kind: MetricType::Gauge,
+    unit: None,
+    labels: &["state"],
+    help: "Containers of functions: `starting`, `busy` with a call, `idle`, or `frozen` because they are idle.",
+};
+pub(super) const CONTAINER_WAITING: Family = Family {
+    name: "mu_container_waiting_calls",
+    kind: MetricType::Gauge,
+    unit: None,
+    labels: &[],
+    help: "Calls that wait for a container.",
+};
+pub(super) const CONTAINER_STARTS: Family = Family {
+    name: "mu_container_starts",
+    kind: MetricType::Counter,
+    unit: None,
+    labels: &[],
+    help: "Containers that were started and listened.",
+};
+pub(super) const CONTAINER_FAILED_STARTS: Family = Family {
+    name: "mu_container_failed_starts",
+    kind: MetricType::Counter,
+    unit: None,
+    labels: &[],
+    help: "Containers that could not be started, or ended before they listened.",
+};
+pub(super) const CONTAINER_EVICTIONS: Family = Family {
+    name: "mu_container_evictions",
+    kind: MetricType::Counter,
+    unit: None,
+    labels: &[],
+    help: "Idle containers that were removed because others needed their room.",
+};
+pub(super) const CONTAINER_RESERVED: Family = Family {
+    name: "mu_container_reserved_memory",
+    kind: MetricType::Gauge,
+    unit: Some(Unit::Bytes),
+    labels: &[],
+    help: "Memory that is reserved for containers.",
+};
+pub(super) const CONTAINER_RESERVABLE: Family = Family {
+    name: "mu_container_reservable_memory",
+    kind: MetricType::Gauge,
+    unit: Some(Unit::Bytes),
+    labels: &[],
+    help: "Memory that containers may have reserved together; 0 before the first container function is loaded.",
+};
 pub(super) const BUILD: Family =
     Family { name: "mu_build", kind: MetricType::Info, unit: None, labels: &["version"], help: "The program." };
 pub(super) const PROCESS_CPU: Family = Family {
@@ -207,7 +256,7 @@ pub(super) const PROCESS_START: Family = Family {
 };
 
 /// The metrics in the order of the text, by what they are about.
-pub(super) const TABLE: [(&str, &[&Family]); 4] = [
+pub(super) const TABLE: [(&str, &[&Family]); 5] = [
     (
         "Functions",
         &[
@@ -237,6 +286,18 @@ pub(super) const TABLE: [(&str, &[&Family]); 4] = [
             &USAGE_DELAYED,
             &USAGE_LOST,
             &BUILD,
+        ],
+    ),
+    (
+        "Containers",
+        &[
+            &CONTAINERS,
+            &CONTAINER_WAITING,
+            &CONTAINER_STARTS,
+            &CONTAINER_FAILED_STARTS,
+            &CONTAINER_EVICTIONS,
+            &CONTAINER_RESERVED,
+            &CONTAINER_RESERVABLE,
         ],
     ),
     (

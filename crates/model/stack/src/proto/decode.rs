@@ -9,10 +9,11 @@ use base64::engine::general_purpose::STANDARD;
 use prost::Message as _;
 
 use super::messages::{
-    AuthMessage, CorsMessage, EndpointMessage, EndpointsMessage, FunctionMessage, GatewayMessage, JwtMessage,
-    ServiceKind, ServiceMessage, StackMessage, WebSocketMessage,
+    AuthMessage, ContainerMessage, CorsMessage, EndpointMessage, EndpointsMessage, FunctionMessage, GatewayMessage,
+    JwtMessage, ServiceKind, ServiceMessage, StackMessage, WebSocketMessage,
 };
 use crate::auth::{Auth, JwtAuth};
+use crate::container::{ContainerSettings, Network};
 use crate::cors::{AllowList, Cors};
 use crate::declarations::Declarations;
 use crate::env::Env;
@@ -163,8 +164,21 @@ fn function(message: FunctionMessage, declared: &mut Declarations, problems: &mu
         }
     }
     let auth = message.auth.map(|message| auth(message, problems)).unwrap_or_default();
+    let container = message.container.map(|message| container(message, problems)).unwrap_or_default();
+    for (_, mistake) in container.mistakes(runtime, &limits, instances) {
+        problems.add(None, mistake);
+    }
     let artifact = Artifact::Binary(binary?);
-    Some(Function { name: name?, artifact, runtime, env, secrets, auth, limits, instances })
+    Some(Function { name: name?, artifact, runtime, env, secrets, auth, limits, instances, container })
+}
+
+fn container(message: ContainerMessage, problems: &mut Problems) -> ContainerSettings {
+    let usual = ContainerSettings::default();
+    ContainerSettings {
+        idle_timeout: message.idle_timeout_ms.map_or(usual.idle_timeout, Duration::from_millis),
+        min_instances: message.min_instances,
+        network: numbered(&Network::ALL, message.network, "network", problems),
+    }
 }
 
 /// The value of that number, or the first one with a problem noted.

@@ -7,11 +7,12 @@ use base64::engine::general_purpose::STANDARD;
 use prost::Message as _;
 
 use super::messages::{
-    AuthMessage, ClaimMessage, CorsMessage, EndpointMessage, EndpointsMessage, EnvVarMessage, FunctionMessage,
-    GatewayMessage, JwtMessage, ServiceKind, ServiceMessage, StackMessage, StorageMessage, TableMessage,
-    WebSocketMessage,
+    AuthMessage, ClaimMessage, ContainerMessage, CorsMessage, EndpointMessage, EndpointsMessage, EnvVarMessage,
+    FunctionMessage, GatewayMessage, JwtMessage, ServiceKind, ServiceMessage, StackMessage, StorageMessage,
+    TableMessage, WebSocketMessage,
 };
 use crate::auth::{Auth, JwtAuth};
+use crate::container::{ContainerSettings, Network};
 use crate::cors::{AllowList, Cors};
 use crate::route::Verb;
 use crate::stack::{Artifact, Function, FunctionLimits, Gateway, Instances, NotUploaded, Runtime, Service, Stack};
@@ -60,6 +61,7 @@ fn function(function: &Function) -> Result<FunctionMessage, NotUploaded> {
             Runtime::Wasi1 => 0,
             Runtime::WasiHttp => 1,
             Runtime::WasiHttp3 => 2,
+            Runtime::Container => 3,
         },
         env: env.collect(),
         memory_limit: limits.memory.bytes(),
@@ -72,7 +74,20 @@ fn function(function: &Function) -> Result<FunctionMessage, NotUploaded> {
         },
         auth: (!function.auth.is_none()).then(|| auth(&function.auth)),
         secrets: function.secrets.iter().map(ToString::to_string).collect(),
+        container: (function.container != ContainerSettings::default()).then(|| container(&function.container)),
     })
+}
+
+fn container(settings: &ContainerSettings) -> ContainerMessage {
+    let is_usual = settings.idle_timeout == ContainerSettings::default().idle_timeout;
+    ContainerMessage {
+        idle_timeout_ms: (!is_usual).then(|| millis(settings.idle_timeout)),
+        min_instances: settings.min_instances,
+        network: match settings.network {
+            Network::None => 0,
+            Network::Egress => 1,
+        },
+    }
 }
 
 fn gateway(gateway: &Gateway) -> GatewayMessage {

@@ -120,6 +120,21 @@ pub(super) struct FunctionMessage {
     /// Names of secrets.
     #[prost(string, repeated, tag = "105")]
     pub(super) secrets: Vec<String>,
+    /// Absent when everything in it is usual.
+    #[prost(message, optional, tag = "106")]
+    pub(super) container: Option<ContainerMessage>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct ContainerMessage {
+    /// Absent is the default; 0 is no time at all.
+    #[prost(uint64, optional, tag = "1")]
+    pub(super) idle_timeout_ms: Option<u64>,
+    #[prost(uint32, tag = "2")]
+    pub(super) min_instances: u32,
+    /// The place in [`Network::ALL`](crate::Network::ALL): 0 is `none`.
+    #[prost(int32, tag = "3")]
+    pub(super) network: i32,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -1,7 +1,5 @@
 //! Reads a function, as `mu.yaml` or the form of a deployed stack writes it.
 
-use std::str::FromStr;
-
 use crate::duration::HumanDuration;
 use crate::env::Env;
 use crate::instructions::Instructions;
@@ -16,7 +14,7 @@ use crate::problem::{Problems, outside};
 use crate::size::ByteSize;
 use crate::stack::{Artifact, Function, FunctionLimits, Instances, Runtime};
 
-use super::{Fields, auth, shown};
+use super::{Fields, WholeNumber, auth, container, shown};
 
 /// A function of `mu.yaml`.
 pub(crate) fn of_manifest(
@@ -24,10 +22,14 @@ pub(crate) fn of_manifest(
     fields: &Fields<'_>,
     problems: &mut Problems,
 ) -> Option<FunctionManifest> {
-    let build = build(fields, problems);
+    let said = runtime(fields, problems);
+    let build = match said {
+        Some(Runtime::Container) => container::build(fields, problems),
+        _ => build(fields, problems),
+    };
     let module = path(fields, "module", problems);
     let source = path(fields, "source", problems);
-    let runtime = built_runtime(fields, &build, problems);
+    let runtime = built_runtime(said, fields, &build, problems);
     let env = variables(fields, "env", problems);
     let env_dev = variables(fields, "env_dev", problems);
     if let (Err(error), Some(entry)) = (env.overlaid(&env_dev), fields.entry("env_dev")) {
@@ -37,15 +39,18 @@ pub(crate) fn of_manifest(
     let auth = fields.entry("auth").map(|entry| auth::read(&entry.node, problems)).unwrap_or_default();
     let limits = limits(fields, problems);
     let instances = instances(fields, runtime, problems);
+    let container = container::settings(fields, runtime, &limits, problems);
     let name = name?;
     let module = module.or_else(|| match build {
         Build::Language(_) => Some(format!("modules/{name}.wasm")),
+        Build::Container => Some(format!("modules/{name}.tar")),
+        Build::Image(_) => Some(format!("modules/{name}.json")),
         Build::Command(_) | Build::None => None,
     })?;
     let source = source.unwrap_or_else(|| format!("functions/{name}"));
     let position = fields.position();
     Some(FunctionManifest::new(
-        name, position, build, source, module, runtime, env, env_dev, secrets, auth, limits, instances,
+        name, position, build, source, module, runtime, env, env_dev, secrets, auth, limits, instances, container,
     ))
 }
 
@@ -58,8 +63,9 @@ pub(crate) fn of_stack(name: Option<FunctionName>, fields: &Fields<'_>, problems
     let auth = fields.entry("auth").map(|entry| auth::read(&entry.node, problems)).unwrap_or_default();
     let limits = limits(fields, problems);
     let instances = instances(fields, runtime, problems);
+    let container = container::settings(fields, runtime, &limits, problems);
     let artifact = Artifact::Binary(binary?.0);
-    Some(Function { name: name?, artifact, runtime, env, secrets, auth, limits, instances })
+    Some(Function { name: name?, artifact, runtime, env, secrets, auth, limits, instances, container })
 }
 
 /// What is wrong with the limits of a function from wherever they come.
@@ -84,7 +90,7 @@ pub(crate) fn limit_mistakes(limits: &FunctionLimits) -> Vec<(&'static str, Stri
 fn build(fields: &Fields<'_>, problems: &mut Problems) -> Build {
     let advice = "the languages are `rust`, `js`, `python`, `go` and `c`; for another one write `build` and `module`";
     let lang = fields.word("lang", &LANGUAGES, advice, problems).map(language);
-    let command = fields.text("build", problems);
+    let command = command(fields, problems);
     let written = |key| fields.entry(key);
     if let (Some(_), Some(build)) = (written("lang"), written("build")) {
         let hint = "a language has its own build; keep one of the two".to_owned();
@@ -100,14 +106,18 @@ fn build(fields: &Fields<'_>, problems: &mut Problems) -> Build {
     }
     match (lang, command) {
         (Some(language), _) => Build::Language(language),
-        (None, Some((command, position))) => {
-            if command.trim().is_empty() || command.len() > PATH_BYTES_MAX || command.contains('\0') {
-                problems.add(position, format!("`build` is a command of 1 to {PATH_BYTES_MAX} bytes"));
-            }
-            Build::Command(command.to_owned())
-        }
+        (None, Some(command)) => Build::Command(command),
         (None, None) => Build::None,
     }
+}
+
+/// The command that makes the module.
+pub(crate) fn command(fields: &Fields<'_>, problems: &mut Problems) -> Option<String> {
+    let (command, position) = fields.text("build", problems)?;
+    if command.trim().is_empty() || command.len() > PATH_BYTES_MAX || command.contains('\0') {
+        problems.add(position, format!("`build` is a command of 1 to {PATH_BYTES_MAX} bytes"));
+    }
+    Some(command.to_owned())
 }
 
 /// A path below or beside the manifest, the same on every machine.
@@ -130,8 +140,7 @@ fn language(word: &str) -> Language {
 }
 
 /// The runtime that is written, else the first that the build makes artifacts for.
-fn built_runtime(fields: &Fields<'_>, build: &Build, problems: &mut Problems) -> Runtime {
-    let written = runtime(fields, problems);
+fn built_runtime(written: Option<Runtime>, fields: &Fields<'_>, build: &Build, problems: &mut Problems) -> Runtime {
     let Build::Language(language) = build else { return written.unwrap_or_default() };
     let possible = language.runtimes();
     let runtime = written.unwrap_or(possible[0]);
@@ -144,7 +153,7 @@ fn built_runtime(fields: &Fields<'_>, build: &Build, problems: &mut Problems) ->
 }
 
 fn runtime(fields: &Fields<'_>, problems: &mut Problems) -> Option<Runtime> {
-    let advice = "the runtimes are `wasi1.0`, `wasi-http` and `wasi-http-0.3`";
+    let advice = "the runtimes are `wasi1.0`, `wasi-http`, `wasi-http-0.3` and `container`";
     let word = fields.word("runtime", &RUNTIMES, advice, problems);
     Runtime::ALL.into_iter().find(|runtime| Some(runtime.as_str()) == word)
 }
@@ -162,12 +171,13 @@ fn instances(fields: &Fields<'_>, runtime: Runtime, problems: &mut Problems) -> 
 
 /// What is wrong with asking for such instances of such a function, from wherever that comes.
 pub(crate) fn instances_mistake(instances: Instances, runtime: Runtime) -> Option<String> {
-    let is_mistake = instances == Instances::Reuse && !runtime.is_component();
+    // What is wrong with it in a container is told with the other keys that are not for containers.
+    let is_mistake = instances == Instances::Reuse && !runtime.is_component() && runtime != Runtime::Container;
     is_mistake.then(|| format!("an instance of runtime {runtime} ends with its invocation and can't be reused"))
 }
 
 /// Variables; numbers and booleans count as the text they are written as.
-fn variables(fields: &Fields<'_>, key: &str, problems: &mut Problems) -> Env {
+pub(crate) fn variables(fields: &Fields<'_>, key: &str, problems: &mut Problems) -> Env {
     let mut env = Env::new();
     for variable in fields.map(key, problems) {
         let name = shown(&variable.key);
@@ -189,19 +199,6 @@ fn variables(fields: &Fields<'_>, key: &str, problems: &mut Problems) -> Env {
         }
     }
     env
-}
-
-/// A count, as people write one.
-struct WholeNumber(u32);
-
-impl FromStr for WholeNumber {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        // More digits than fit are over every limit.
-        if is_number { Ok(Self(text.parse().unwrap_or(u32::MAX))) } else { Err("not a whole number") }
-    }
 }
 
 fn limits(fields: &Fields<'_>, problems: &mut Problems) -> FunctionLimits {

@@ -342,6 +342,23 @@ services:
       /map: {get: a.h, auth: token}
 ",
     ),
+    (
+        "containers, and what is not for them",
+        "
+name: a
+version: 1
+services:
+  - {type: Function, name: a, lang: go, idle_timeout: 1m, min_instances: 1, network: egress, image: me/a:1}
+  - {type: Function, name: b, runtime: container, lang: go, instances: reuse}
+  - {type: Function, name: c, runtime: container, idle_timeout: 3601s, min_instances: 3, max_concurrency: 2}
+  - {type: Function, name: d, runtime: container, idle_timeout: 30, min_instances: -1, network: host}
+  - {type: Function, name: e, runtime: container, image: Me/E, build: make}
+  - {type: Function, name: f, runtime: container, image: me/f:1, source: f, module: f.tar, build: make}
+  - {type: Function, name: g, runtime: container, build: make}
+  - {type: Function, name: h, runtime: containre, idle_timeout: 1m, module: h.tar}
+  - {type: Function, name: i, runtime: container, min_instances: 129, network: egres}
+",
+    ),
 ];
 
 #[test]

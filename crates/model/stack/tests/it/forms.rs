@@ -163,6 +163,48 @@ services:
 }
 
 #[test]
+fn containers_are_a_field_of_their_own() {
+    let text = "
+name: a
+version: '1'
+services:
+  - {type: Function, name: f, binary: b, runtime: container, memory_limit: 64kiB}
+  - type: Function
+    name: g
+    binary: b
+    runtime: container
+    memory_limit: 64kiB
+    idle_timeout: 0s
+    min_instances: 2
+    network: egress
+";
+    let stack = Stack::parse_yaml("stack.yaml", text.as_bytes()).unwrap_or_else(|report| panic!("{report}"));
+    let golden: &[&[u8]] = &[
+        b"\x0a\x01a\x12\x011",
+        b"\x1a\x0e\x12\x0c\x0a\x01f\x12\x01b\x18\x03\x28\x80\x80\x04",
+        b"\x1a\x17\x12\x15\x0a\x01g\x12\x01b\x18\x03\x28\x80\x80\x04",
+        b"\xd2\x06\x06\x08\x00\x10\x02\x18\x01",
+    ];
+    let bytes = stack.to_proto_bytes().unwrap();
+    assert_eq!(bytes.escape_ascii().to_string(), golden.concat().escape_ascii().to_string());
+    assert_eq!(Stack::from_proto_bytes(&bytes).unwrap(), stack);
+    assert_eq!(Stack::parse_yaml("stack.yaml", stack.to_yaml().unwrap().as_bytes()).unwrap(), stack);
+    // The last byte is the network of the second function; its runtime is the one before its memory.
+    let mut later = bytes.clone();
+    *later.last_mut().unwrap() = 2;
+    let mut others = bytes;
+    let at = others.windows(4).rposition(|window| window == b"\x18\x03\x28\x80").unwrap();
+    others[at + 1] = 1;
+    for (bytes, problem) in [
+        (later, "in function `g`: unknown network, number 2"),
+        (others, "in function `g`: a function of runtime wasi-http has the settings of a container"),
+    ] {
+        let report = Stack::from_proto_bytes(&bytes).unwrap_err().to_string();
+        assert!(report.contains(problem), "{report}");
+    }
+}
+
+#[test]
 fn protobuf_is_validated_as_yaml_is() {
     for (bytes, problem) in [
         (&b""[..], "stack: error: a stack name must not be empty"),
@@ -187,6 +229,15 @@ fn protobuf_is_validated_as_yaml_is() {
         (
             b"\x0a\x01a\x12\x011\x1a\x0c\x12\x0a\x0a\x01f\x12\x01b\x18\x09\x28\x01",
             "in function `f`: `memory_limit` is 1B, less than the least, 64KiB",
+        ),
+        // container f with reused instances; with 129 that are kept
+        (
+            b"\x0a\x01a\x12\x011\x1a\x0d\x12\x0b\x0a\x01f\x12\x01b\x18\x03\xb8\x06\x01",
+            "in function `f`: a container has no `instances`",
+        ),
+        (
+            b"\x0a\x01a\x12\x011\x1a\x10\x12\x0e\x0a\x01f\x12\x01b\x18\x03\xd2\x06\x03\x10\x81\x01",
+            "in function `f`: `min_instances` is 129, more than the most, 128 (`max_concurrency`)",
         ),
         // gateway g: / with method 7 to x.y
         (

@@ -2,6 +2,7 @@
 
 mod broken;
 mod forms;
+mod func;
 mod manifest;
 mod schema;
 

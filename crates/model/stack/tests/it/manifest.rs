@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use mu_stack::{
-    AllowList, Artifact, Auth, Build, ByteSize, Env, Instructions, JwtAuth, Language, Manifest, Method, RouteMatch,
-    Runtime, SecretName, Service, WebSocketLimits, limits,
+    AllowList, Artifact, Auth, Build, ByteSize, ContainerSettings, Env, Instructions, JwtAuth, Language, Manifest,
+    Method, Network, RouteMatch, Runtime, SecretName, Service, WebSocketLimits, limits,
 };
 use proptest::prelude::*;
 
@@ -36,18 +36,40 @@ fn a_language_says_the_runtime_and_where_the_module_is() {
 }
 
 #[test]
+fn a_container_is_built_or_fetched_or_there() {
+    for (function, build, module) in [
+        ("", Build::Container, "modules/f.tar"),
+        ("source: f", Build::Container, "modules/f.tar"),
+        ("source: f, module: f.tar", Build::Container, "f.tar"),
+        ("module: f.tar", Build::None, "f.tar"),
+        ("build: make, module: f.tar", Build::Command("make".to_owned()), "f.tar"),
+        ("image: me/f:1", Build::Image("me/f:1".parse().unwrap()), "modules/f.json"),
+    ] {
+        let text = format!(
+            "name: a\nversion: 1\nservices:\n  - {{type: Function, name: f, runtime: container, {function}}}\n"
+        );
+        let manifest = Manifest::parse("mu.yaml", text.as_bytes()).unwrap_or_else(|report| panic!("{report}"));
+        let read = manifest.functions().next().unwrap();
+        assert_eq!((read.build(), read.module()), (&build, module), "{function}");
+    }
+}
+
+#[test]
 fn every_key_is_read() {
     let manifest = full();
     assert_eq!(manifest.name().as_str(), "shop");
     assert_eq!(manifest.version(), "1.10");
     assert_eq!(manifest.dev_id().unwrap().to_string(), "s_DfGaQSo67uZKUcC8zecSsLxdikFL9jefp8NJxj41CeEu");
-    assert_eq!(manifest.services().len(), 9);
+    assert_eq!(manifest.services().len(), 11);
 
     let functions: Vec<_> = manifest.functions().collect();
     let code = |index: usize| (functions[index].build(), functions[index].source(), functions[index].module());
     assert_eq!(code(0), (&Build::Language(Language::Rust), "src/cart", "built/cart.wasm"));
     assert_eq!(code(1), (&Build::Command("make search".to_owned()), "functions/search", "search/out.wasm"));
     assert_eq!(code(2), (&Build::None, "functions/prebuilt", "vendor/prebuilt.wasm"));
+    assert_eq!(code(3), (&Build::Container, "images/thumbnails", "modules/thumbnails.tar"));
+    let image = Build::Image("localhost:5000/shop/legacy:1.4".parse().unwrap());
+    assert_eq!(code(4), (&image, "functions/legacy", "modules/legacy.json"));
 
     let stack = manifest.deployed_stack();
     let cart = stack.function("cart").unwrap();
@@ -65,6 +87,14 @@ fn every_key_is_read() {
         Auth::Jwt(JwtAuth { issuer: "accounts".parse().unwrap(), audience: audience.map(str::to_owned), claims })
     };
     assert_eq!(stack.function("prebuilt").unwrap().auth, jwt(None, &[]));
+
+    let (idle_timeout, network) = (Duration::from_secs(300), Network::Egress);
+    let thumbnails = stack.function("thumbnails").unwrap();
+    assert_eq!(thumbnails.runtime, Runtime::Container);
+    assert_eq!(thumbnails.container, ContainerSettings { idle_timeout, min_instances: 2, network });
+    let legacy = stack.function("legacy").unwrap().container;
+    assert_eq!(legacy, ContainerSettings { idle_timeout: Duration::ZERO, ..ContainerSettings::default() });
+    assert_eq!(cart.container, ContainerSettings::default());
 
     let unspoken = stack.function("prebuilt").unwrap().limits;
     assert_eq!(unspoken.memory, limits::MEMORY_DEFAULT);

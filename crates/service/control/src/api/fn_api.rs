@@ -1,14 +1,15 @@
 //! `/v2`, `/invoke` and `/t`: Project Fn's API over the same catalog, so that the `fn` command line works with a node.
 //!
 //! An app is a stack. The functions of its served version are among its fns, to be read and called; fns that are made
-//! here name an image, are kept, and cannot be called before nodes run images. Whoever asks, what they may do, limits
-//! and audit are those of `/v1`. Errors look as Fn's do: `{"message": "..."}`, with Fn's words where Fn has some.
+//! here name an image. Whoever asks, what they may do, limits and audit are those of `/v1`. Errors look as Fn's do:
+//! `{"message": "..."}`, with Fn's words where Fn has some.
 //!
 //! None of this is in the OpenAPI document, which describes the API that is ours: this one is described by Fn, and what
 //! is otherwise by `docs/reference/fn-api.md`.
 
 mod annotations;
 mod apps;
+mod failures;
 mod fns;
 mod input;
 mod invoke;

@@ -7,7 +7,6 @@
 mod erase;
 mod functions;
 mod id;
-mod image;
 mod names;
 mod record;
 mod triggers;
@@ -19,7 +18,6 @@ use super::{CatalogError, RecordError};
 
 pub use self::functions::{FnPatch, NewFn};
 pub use self::id::{FnRef, InvalidId, ObjectId};
-pub use self::image::{ImageRef, InvalidImage};
 pub use self::names::{InvalidSource, InvalidTriggerName, TriggerName, TriggerSource};
 pub use self::record::{FnRecord, InvalidShape, Shape, TriggerRecord};
 pub use self::triggers::{NewTrigger, TriggerEntry, TriggerPatch};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub use mu_stack::limits::{ANNOTATION_KEY_BYTES_MAX, ANNOTATION_VALUE_BYTES_MAX, ANNOTATIONS_MAX};
+
 /// Longest text form of a principal, in bytes.
 pub const PRINCIPAL_BYTES_MAX: usize = 1024;
 /// Longest message of a version and longest reason of a change of routing, in bytes.
@@ -10,13 +12,6 @@ pub const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 pub const MANIFEST_BYTES_MAX: usize = 1024 * 1024;
 /// Why a version failed is cut to this many bytes.
 pub const FAILURE_BYTES_MAX: usize = 16 * 1024;
-
-/// Most annotations of a stack.
-pub const ANNOTATIONS_MAX: usize = 100;
-/// Longest key of an annotation, in bytes.
-pub const ANNOTATION_KEY_BYTES_MAX: usize = 128;
-/// Longest value of an annotation, in bytes of compact JSON.
-pub const ANNOTATION_VALUE_BYTES_MAX: usize = 512;
 
 /// Most fns of a stack: as many as it may have functions.
 pub const FNS_MAX: usize = mu_stack::limits::SERVICES_MAX;

@@ -10,7 +10,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use mu_env::{Env, InvocationId};
 use mu_invoke::{Cause, Closing, Deployment, InvokeError, Invoker, Routed, Socket, SocketEvent, SocketMessage, Target};
-use mu_runtime::{Request, Response, collect_body, full_body};
+use mu_runtime::{Form, Request, Response, collect_body, full_body};
 use mu_stack::PathTemplate;
 
 use crate::auth::Caller;
@@ -163,6 +163,8 @@ impl Events {
             let cause = Cause::WebSocket { gateway, template, event, connection };
             let query = self.query.as_deref().and_then(|query| parse_query(query).ok());
             let request = Request {
+                form: Form::Http,
+                begun: None,
                 method: Method::POST,
                 path: self.socket.path().to_owned(),
                 path_params: params,

@@ -11,7 +11,7 @@ use hyper_util::server::conn::auto::upgrade::downcast;
 use mu_invoke::{
     Cause, Closing, Kind, MessageKind, OpenSocket, SocketEvent, SocketMessage, SocketParams, SocketsFull, SocketsMax,
 };
-use mu_runtime::{Request, collect_body, empty_body};
+use mu_runtime::{Form, Request, collect_body, empty_body};
 use mu_telemetry::Limit;
 
 use super::events::{Events, mark};
@@ -88,6 +88,8 @@ async fn try_open(
         connection: open.socket().id(),
     };
     let request = Request {
+        form: Form::Http,
+        begun: None,
         method: Method::GET,
         path: path.to_owned(),
         path_params: params.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),

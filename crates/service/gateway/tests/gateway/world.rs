@@ -252,7 +252,15 @@ async fn deploy(invoker: &Invoker, id: StackId, manifest: &str) -> Arc<Deploymen
     let stack = Manifest::parse("mu.yaml", manifest.as_bytes()).expect("the test's manifest is valid").deployed_stack();
     let artifacts = stack.functions().map(|function| (function.name.clone(), Artifact::from_bytes("code"))).collect();
     invoker
-        .deploy(DeployParams { id, version: 1, owner: None, stack, artifacts, secrets: Secrets::default() })
+        .deploy(DeployParams {
+            id,
+            version: 1,
+            owner: None,
+            stack,
+            artifacts,
+            secrets: Secrets::default(),
+            function_id: None,
+        })
         .await
         .unwrap()
 }

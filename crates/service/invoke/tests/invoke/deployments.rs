@@ -68,6 +68,7 @@ async fn code_that_cannot_run_is_named_and_replaces_nothing() {
         stack,
         artifacts: Default::default(),
         secrets: Secrets::default(),
+        function_id: None,
     };
     let error = world.invoker.deploy(nothing).await.unwrap_err();
     assert_eq!(error.to_string(), "function `till` has no code");

@@ -11,8 +11,8 @@ use mu_invoke::{
     ReceiptSink, Secrets,
 };
 use mu_runtime::{
-    Artifact, Call, Engine, ExecutionUsage, Failure, LoadError, LoadParams, Outcome, Program, Ran, Request, Response,
-    empty_body, full_body,
+    Artifact, Call, Engine, ExecutionUsage, Failure, Form, LoadError, LoadParams, Outcome, Program, Ran, Request,
+    Response, empty_body, full_body,
 };
 use mu_stack::{Manifest, StackId};
 use mu_storage::{Boxes, MemBlobs, RootKey};
@@ -176,11 +176,14 @@ pub(crate) fn params(id: u8, version: u64, manifest: &str, code: &'static str) -
         stack,
         artifacts,
         secrets: Secrets::default(),
+        function_id: None,
     }
 }
 
 pub(crate) fn request() -> Request {
     Request {
+        form: Form::Http,
+        begun: None,
         method: http::Method::POST,
         path: "/pay/7".to_owned(),
         path_params: vec![("amount".to_owned(), "7".to_owned())],

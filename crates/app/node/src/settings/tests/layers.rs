@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::settings::kind::Default;
-use crate::settings::table::KEYS;
+use crate::settings::table::keys;
 
 #[test]
 fn without_anything_all_is_as_the_crates_have_it() {
@@ -96,6 +96,22 @@ const SAMPLES: &[(&str, &str)] = &[
     ("wasm.cache_bytes", "3MiB"),
     ("wasm.instances", "3"),
     ("wasm.compute_threads", "777"),
+    ("containers.runner", "runc"),
+    ("containers.runner_path", "/opt/runc"),
+    ("containers.allow_unenforced", "true"),
+    ("containers.memory", "1GiB"),
+    ("containers.milli_cpus", "1234567"),
+    ("containers.milli_cpus_each", "77"),
+    ("containers.freeze_after", "1s"),
+    ("containers.start_timeout", "7s"),
+    ("containers.pids", "77"),
+    ("containers.open_files", "77"),
+    ("containers.image_bytes_max", "1GiB"),
+    ("containers.images_bytes_max", "1GiB"),
+    ("containers.images_unused_for", "1h"),
+    ("containers.pull_timeout", "7s"),
+    ("containers.credentials", "/c.json"),
+    ("containers.insecure_registries", "registry.lan:5000"),
     ("egress.allow", "anywhere"),
     ("domains.resolver", "127.0.0.1:53"),
     ("logs.retention", "3h"),
@@ -130,7 +146,7 @@ fn every_key_can_be_set_and_reaches_the_settings() {
         sample.replace("CERTIFICATE", &path("cert.pem")).replace("KEY", &path("key.pem"))
     };
     let usual = format!("{:?}", load("", &[], &[]).settings());
-    for key in KEYS {
+    for key in keys() {
         let sample = |wanted: &str| {
             let found = SAMPLES.iter().find(|(path, _)| *path == wanted);
             text(found.unwrap_or_else(|| panic!("no sample for {wanted}")).1)
@@ -152,7 +168,7 @@ fn every_key_can_be_set_and_reaches_the_settings() {
 #[test]
 fn what_is_shown_can_be_set_again() {
     let loaded = load("", &[], &[]);
-    for key in KEYS.iter().filter(|key| matches!(key.default, Default::Is(_) | Default::Nothing(_))) {
+    for key in keys().filter(|key| matches!(key.default, Default::Is(_) | Default::Nothing(_))) {
         let shown = loaded.values.value(key.path);
         let text = key.nothing().map_or(shown.to_string(), str::to_owned);
         let again = load("", &[(&key.variable(), &text)], &[]);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::settings::table::KEYS;
+use crate::settings::table::keys;
 
 #[test]
 fn all_mistakes_of_all_layers_are_told_at_once() {
@@ -135,7 +135,7 @@ fn nothing_that_is_written_makes_the_node_panic() {
         "é",
         &long,
     ];
-    for key in KEYS {
+    for key in keys() {
         for text in texts {
             let names: Vec<_> = key.path.split('.').collect();
             let nested = names.iter().rev().fold(text.to_owned(), |inner, name| format!("{{{name}: {inner}}}"));

@@ -13,8 +13,7 @@ use http_body_util::BodyExt;
 use tokio::task::unconstrained;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
-use crate::message::Pieces;
-use crate::wasm::program::check_head;
+use crate::message::{Pieces, check_head};
 use crate::{BodyError, Failure, Response, empty_body, full_body};
 
 /// A response, or the error that the handler has instead of one.

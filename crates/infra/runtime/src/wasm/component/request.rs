@@ -1,21 +1,12 @@
 //! The node's request, made one that a component can be given.
 
 use http::Uri;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderValue};
 use http_body_util::BodyExt;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use wasmtime_wasi_http::{Error, WasiBody};
 
+use crate::route_headers::name_handler;
 use crate::{BodyError, Failure, Request};
-
-/// Tells a component, which has one entry for all routes, which handler its route names.
-const MU_HANDLER: HeaderName = HeaderName::from_static("mu-handler");
-
-/// Before the name of a route's parameter, the header with its value.
-const PATH_PARAMETER_PREFIX: &str = "mu-path-";
-
-/// Characters of a parameter's value that a header need not escape.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The authority of a request that names none, as HTTP/1.0 permits.
 const NO_HOST: HeaderValue = HeaderValue::from_static("localhost");
@@ -39,24 +30,6 @@ pub(super) fn request(handler: &str, request: Request) -> Result<http::Request<W
     Ok(made)
 }
 
-/// Adds the handler's name and the route's parameters, and takes away what a client pretends to be these.
-fn name_handler(headers: &mut HeaderMap, handler: &str, path_params: &[(String, String)]) -> Option<()> {
-    let is_forged = |name: &HeaderName| name.as_str().starts_with(PATH_PARAMETER_PREFIX);
-    if headers.keys().any(is_forged) {
-        let forged: Vec<HeaderName> = headers.keys().filter(|name| is_forged(name)).cloned().collect();
-        for name in forged {
-            headers.remove(name);
-        }
-    }
-    headers.try_insert(MU_HANDLER, HeaderValue::from_str(handler).ok()?).ok()?;
-    for (name, value) in path_params {
-        let name = HeaderName::from_bytes(format!("{PATH_PARAMETER_PREFIX}{name}").as_bytes()).ok()?;
-        let value = HeaderValue::from_str(&utf8_percent_encode(value, ESCAPED).to_string()).ok()?;
-        headers.try_append(name, value).ok()?;
-    }
-    Some(())
-}
-
 /// What the component is told of a body that could not be read.
 fn body_error(error: &BodyError) -> Error {
     match *error {
@@ -68,7 +41,9 @@ fn body_error(error: &BodyError) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use crate::empty_body;
+    use http::HeaderMap;
+
+    use crate::{Form, empty_body};
 
     use super::*;
 
@@ -81,6 +56,8 @@ mod tests {
         let made = request(
             "greet",
             Request {
+                form: Form::Http,
+                begun: None,
                 method: http::Method::GET,
                 path: "/hello/%C3%A9".to_owned(),
                 path_params: vec![("name".to_owned(), "\u{e9} \n".to_owned())],

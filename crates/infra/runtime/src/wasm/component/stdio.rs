@@ -11,7 +11,7 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-use crate::wasm::lines::Lines;
+use crate::lines::{Lines, to_log};
 
 /// What a guest may write at once.
 const WRITE_BYTES_MAX: usize = 64 << 10;
@@ -37,11 +37,11 @@ impl LogStream {
 
     /// Logs a line that has no end yet.
     pub(super) fn flush_line(&self) {
-        self.with(|open| open.lines.flush(&open.log));
+        self.with(|open| open.lines.flush(&mut to_log(&open.log)));
     }
 
     fn write_bytes(&self, data: &[u8]) {
-        self.with(|open| open.lines.write(data, &open.log));
+        self.with(|open| open.lines.write(data, &mut to_log(&open.log)));
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Open) -> T) -> T {

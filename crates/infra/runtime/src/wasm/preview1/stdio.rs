@@ -5,6 +5,7 @@ use wasmtime::{Caller, Linker, Result};
 use super::super::state::State;
 use super::memory::{self, OutOfBounds};
 use super::{Stopped, breathe, errno};
+use crate::lines::to_log;
 
 const STDIN: i32 = 0;
 const STDOUT: i32 = 1;
@@ -119,7 +120,7 @@ fn write_from(
         let length = length.min(WRITE_BYTES_MAX - total);
         let bytes = memory::slice(data, address, length)?;
         if fd == STDERR {
-            state.stderr.write(bytes, &state.log);
+            state.stderr.write(bytes, &mut to_log(&state.log));
         } else if !state.conversation.write(bytes, &state.log) {
             return Ok(None);
         }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use mu_stack::limits::NAME_BYTES_MAX;
-use mu_stack::{Function, FunctionName, NameError, Runtime, StackId};
+use mu_stack::{Function, FunctionName, ImageRef, InvalidImage, NameError, StackId};
 use serde::{Deserialize, Serialize};
 
 use super::annotations::{self, INVOKE_ENDPOINT, OF_MU, SHAPE};
-use super::input::{Body, Config, config_patch, given, parsed, variables};
+use super::input::{Body, Config, config_patch, given, variables};
 use super::page::{List, ListQuery, cut};
 use super::{absent, app, base_url, unless_denied};
 use crate::access::Action;
@@ -126,7 +126,7 @@ pub(super) async fn create(
     let name: FunctionName =
         given(input.name.as_ref()).unwrap_or_default().parse().map_err(|error| wrong_name(&error))?;
     caller.to(name.as_str());
-    let image = parsed(input.image.as_ref())?.ok_or_else(|| ApiError::invalid("Missing image on Fn"))?;
+    let image = image(&input)?.ok_or_else(|| ApiError::invalid("Missing image on Fn"))?;
     let limits = Limits::of(&input)?;
     let app_shape = app.annotations.get(SHAPE).and_then(|shape| shape.as_str()?.parse::<Shape>().ok());
     let new = NewFn {
@@ -181,7 +181,7 @@ pub(super) async fn change(
     }
     let limits = Limits::of(&input)?;
     let patch = FnPatch {
-        image: parsed(input.image.as_ref())?,
+        image: image(&input)?,
         memory_mib: limits.memory_mib,
         timeout_s: limits.timeout_s,
         idle_timeout_s: limits.idle_timeout_s,
@@ -273,6 +273,12 @@ fn wrong_name(error: &NameError) -> ApiError {
     })
 }
 
+/// The image that was given.
+fn image(input: &FnInput) -> Result<Option<ImageRef>, ApiError> {
+    let image = given(input.image.as_ref()).map(str::parse).transpose();
+    image.map_err(|InvalidImage| ApiError::invalid("Invalid Fn image"))
+}
+
 /// What a fn may use. Zero is not given.
 struct Limits {
     memory_mib: Option<u64>,
@@ -322,16 +328,11 @@ impl FnView {
     /// A deployed function, which runs no image: its annotations say what it is.
     fn deployed(version: &StoredVersion, function: &Function, base: &str) -> Self {
         let id = FnRef::Deployed(version.stack_id, function.name.clone()).to_string();
-        let runtime = match function.runtime {
-            Runtime::Wasi1 => "wasi1.0",
-            Runtime::WasiHttp => "wasi-http",
-            Runtime::WasiHttp3 => "wasi-http-0.3",
-        };
         let number = version.record.number.get();
         let annotations = [
             (INVOKE_ENDPOINT.to_owned(), format!("{base}/invoke/{id}").into()),
             (format!("{OF_MU}read-only"), "deployed with `mu deploy`".into()),
-            (format!("{OF_MU}runtime"), runtime.into()),
+            (format!("{OF_MU}runtime"), function.runtime.as_str().into()),
             (format!("{OF_MU}version"), number.into()),
         ];
         let created_at = version.record.created.to_string();

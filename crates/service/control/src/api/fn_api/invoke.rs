@@ -1,7 +1,7 @@
 //! `/invoke` and `/t`: calls.
 //!
 //! A deployed function is called as it always is, with the request as it came. A fn that was made here names an image,
-//! which this node cannot run, and the answer says so.
+//! which is fetched when it is called for the first time.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,11 +9,13 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::{HeaderName, StatusCode};
-use mu_stack::{Function, HandlerName, HandlerRef, Route};
+use http::{HeaderName, HeaderValue, StatusCode};
+use mu_stack::{Function, HandlerName, HandlerRef, Route, Runtime};
 use percent_encoding::percent_decode_str;
+use tokio::sync::oneshot;
 
 use super::apps::named;
+use super::failures::in_fns_words;
 use super::fns::{Found, called, find};
 use super::input::whole;
 use crate::access::Action;
@@ -22,13 +24,12 @@ use crate::api::error::{ApiError, Kind};
 use crate::api::front::Caller;
 use crate::api::input::At;
 use crate::api::v1::invoke::{METHODS, is_of_the_api};
-use crate::catalog::StoredVersion;
-use crate::catalog::fns::{FnError, FnRecord};
-use crate::region::RegionCall;
+use crate::catalog::fns::FnError;
+use crate::catalog::{StackRecord, StackRef, StoredVersion};
+use crate::region::{CallForm, Region, RegionBody, RegionCall, RegionError};
 
 const FN_CALL_ID: HeaderName = HeaderName::from_static("fn-call-id");
 const FN_INVOKE_TYPE: HeaderName = HeaderName::from_static("fn-invoke-type");
-const INVOCATION_ID: HeaderName = HeaderName::from_static("x-mu-invocation-id");
 
 /// Calls a fn by its id.
 pub(super) async fn invoke(
@@ -38,7 +39,8 @@ pub(super) async fn invoke(
     request: Request,
 ) -> Result<Response, ApiError> {
     let found = find(&control, &caller, &id, Action::InvokeFunction).await?;
-    call(&control, &caller, found, "/", request).await
+    let app = app_of(&control, &found).await?;
+    call(&control, &caller, Called { app, found, form: CallForm::Plain, path: "/".to_owned() }, request).await
 }
 
 /// Calls the fn that a path of an app leads to.
@@ -53,32 +55,52 @@ pub(super) async fn trigger(
     let trigger = control.catalog.trigger_by_source(&app.id, &decoded(source)?).await?;
     let trigger = trigger.ok_or(FnError::UnknownTrigger)?;
     let found = called(&control, &trigger.calls).await?.ok_or(FnError::UnknownFn)?;
-    call(&control, &caller, found, source, request).await
+    let path = match &found {
+        // As Fn's own servers tell it.
+        Found::Made(_) => caller.head.uri.path(),
+        // As a gateway would.
+        Found::Deployed(..) => source,
+    };
+    let called = Called { app, found, form: CallForm::Http, path: path.to_owned() };
+    call(&control, &caller, called, request).await
 }
 
-async fn call(
-    control: &Control,
-    caller: &Caller,
-    found: Found,
-    path: &str,
-    request: Request,
-) -> Result<Response, ApiError> {
-    let (version, function) = match &found {
-        Found::Made(record) => return Err(no_engine(caller, record)),
-        Found::Deployed(version, function) => (version, function),
+async fn app_of(control: &Control, found: &Found) -> Result<StackRecord, ApiError> {
+    let stack = match found {
+        Found::Made(record) => record.stack,
+        Found::Deployed(version, _) => version.stack_id,
     };
-    caller.to(function.name.as_str());
-    if request.headers().get(FN_INVOKE_TYPE).is_some_and(|kind| kind == "detached") {
-        return Err(unsupported("Detach call functions are not supported on this server"));
-    }
+    Ok(control.catalog.stack(&StackRef::Id(stack)).await?)
+}
+
+/// What is called, by whom, and how.
+struct Called {
+    app: StackRecord,
+    found: Found,
+    form: CallForm,
+    path: String,
+}
+
+async fn call(control: &Arc<Control>, caller: &Caller, called: Called, request: Request) -> Result<Response, ApiError> {
+    let Called { app, found, form, path } = called;
+    let handler = match &found {
+        Found::Made(record) => format!("{}.call", record.name),
+        Found::Deployed(_, function) if function.runtime == Runtime::Container => format!("{}.call", function.name),
+        Found::Deployed(version, function) => only_handler(version, function)?.to_string(),
+    };
+    caller.to(handler.split_once('.').map_or("", |(name, _)| name));
     if !METHODS.contains(request.method()) {
         let method = crate::api::error::shown(request.method().as_str());
         return Err(ApiError::new(Kind::MethodNotAllowed, format!("Method not allowed: {method}")));
     }
-    let handler = only_handler(version, function)?;
+    let is_detached = match request.headers().get(FN_INVOKE_TYPE).map(HeaderValue::as_bytes) {
+        None | Some(b"sync") => false,
+        Some(b"detached") => true,
+        Some(_) => return Err(ApiError::invalid("Fn-Invoke-Type is `sync` or `detached`")),
+    };
     let target = match caller.head.uri.query() {
         Some(query) => format!("{path}?{query}"),
-        None => path.to_owned(),
+        None => path,
     };
     let mut to_function = http::Request::builder().method(request.method()).uri(target);
     for (name, value) in request.headers() {
@@ -88,12 +110,64 @@ async fn call(
     }
     let content = whole(request).await?;
     let request = to_function.body(content).map_err(|error| ApiError::invalid(format!("the request: {error}")))?;
-    let call = RegionCall { handler: handler.to_string(), path_params: Vec::new(), request };
-    let mut response = control.region.invoke(&version.stack_id, call).await?;
-    if let Some(id) = response.headers().get(INVOCATION_ID).cloned() {
+    let id = control.env.new_invocation_id();
+    let call = RegionCall { id, handler, path_params: Vec::new(), form, begun: None, request };
+    let mut response = match is_detached {
+        true => detach(control, app, found, call).await?,
+        false => perform(&*control.region, &app, &found, call).await.map_err(in_fns_words)?.map(Body::new),
+    };
+    if let Ok(id) = id.to_string().parse() {
         response.headers_mut().insert(FN_CALL_ID, id);
     }
-    Ok(response.map(Body::new))
+    Ok(response)
+}
+
+async fn perform(
+    region: &dyn Region,
+    app: &StackRecord,
+    found: &Found,
+    call: RegionCall,
+) -> Result<http::Response<RegionBody>, RegionError> {
+    match found {
+        Found::Made(record) => region.invoke_made(app, record, call).await,
+        Found::Deployed(version, _) => region.invoke(&version.stack_id, call).await,
+    }
+}
+
+/// Answers as soon as the function begins to run, which then nobody waits for: what it answers is gone, and what it logs
+/// stays. The node waits for it when it stops, but not for ever.
+async fn detach(
+    control: &Arc<Control>,
+    app: StackRecord,
+    found: Found,
+    call: RegionCall,
+) -> Result<Response, ApiError> {
+    let (begun, has_begun) = oneshot::channel();
+    let (ended, has_ended) = oneshot::channel();
+    let call = RegionCall { begun: Some(begun), ..call };
+    control.env.tasks().spawn({
+        let control = Arc::clone(control);
+        async move {
+            let shutdown = control.env.tasks().shutdown();
+            let too_late = async {
+                shutdown.requested().await;
+                tokio::time::sleep(control.settings.detached_drain).await;
+            };
+            tokio::select! {
+                answer = perform(&*control.region, &app, &found, call) => drop(ended.send(answer.map(drop))),
+                () = too_late => {}
+            }
+        }
+    });
+    tokio::select! {
+        biased;
+        Ok(()) = has_begun => {}
+        Ok(answer) = has_ended => answer.map_err(in_fns_words)?,
+        else => return Err(ApiError::new(Kind::Unavailable, "the node is stopping")),
+    }
+    let mut accepted = Response::new(Body::empty());
+    *accepted.status_mut() = StatusCode::ACCEPTED;
+    Ok(accepted)
 }
 
 /// A fn of Fn has one entry, and a function of ours may have several: the one that all its routes name is meant.
@@ -116,14 +190,6 @@ fn only_handler(version: &StoredVersion, function: &Function) -> Result<HandlerR
             )))
         }
     }
-}
-
-fn no_engine(caller: &Caller, record: &FnRecord) -> ApiError {
-    caller.to(record.name.as_str());
-    let (name, image) = (&record.name, &record.image);
-    unsupported(&format!(
-        "this node has no engine for container images: fn `{name}` is kept with its image `{image}`, and cannot run here"
-    ))
 }
 
 fn unsupported(message: &str) -> ApiError {

@@ -13,7 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use mu_db::{Kv, MemJournal, MemKv};
-use mu_env::{Env, Timestamp};
+use mu_env::{Env, InvocationId, Timestamp};
 use mu_stack::{Stack, StackId};
 use mu_storage::{MemBlobs, MemUploads, RootKey};
 use mu_telemetry::{Metrics, MetricsParams, Readings};
@@ -27,8 +27,9 @@ use crate::access::{
 };
 use crate::api::{ApiSettings, Control, Rollouts, Turns};
 use crate::audit::Audit;
+use crate::catalog::fns::FnRecord;
 use crate::catalog::{
-    ArtifactHash, Artifacts, Catalog, DataFate, Idempotency, NewStack, NewVersion, Routing, StoredVersion,
+    ArtifactHash, Artifacts, Catalog, DataFate, Idempotency, NewStack, NewVersion, Routing, StackRecord, StoredVersion,
     VersionNumber,
 };
 use crate::domains::{Domains, MemHosts, MemProver};
@@ -119,7 +120,11 @@ impl World {
             turns: Turns::default(),
             metrics,
             rollouts: Rollouts::default(),
-            settings: ApiSettings { gateway_url: "http://127.0.0.1:12080".to_owned(), request_bytes_max: 1 << 20 },
+            settings: ApiSettings {
+                gateway_url: "http://127.0.0.1:12080".to_owned(),
+                request_bytes_max: 1 << 20,
+                detached_drain: Duration::ZERO,
+            },
         });
         let router = Arc::clone(&control).router();
         Self { env, control, region, prover, hosts, router }
@@ -312,16 +317,39 @@ impl Region for StandIn {
 
     /// Echoes what would be called.
     async fn invoke(&self, _: &StackId, call: RegionCall) -> Result<Response<RegionBody>, RegionError> {
-        let RegionCall { handler, path_params, request } = call;
-        let text = format!("{} {} {handler} {path_params:?}", request.method(), request.uri());
-        let body = Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync();
-        let response = Response::builder().header("x-mu-invocation-id", "0f");
-        Ok(response.body(body).unwrap())
+        let RegionCall { id, handler, path_params, request, .. } = call;
+        Ok(echo(id, format!("{} {} {handler} {path_params:?}", request.method(), request.uri())))
+    }
+
+    /// Says what would be run, and how it was asked. A request for `/fail/STATUS/CODE` fails so.
+    async fn invoke_made(
+        &self,
+        app: &StackRecord,
+        made: &FnRecord,
+        call: RegionCall,
+    ) -> Result<Response<RegionBody>, RegionError> {
+        let RegionCall { id, form, request, begun, .. } = call;
+        if let Some((_, failure)) = request.uri().path().split_once("/fail/") {
+            let (status, code) = failure.split_once('/').unwrap();
+            let (status, code) = (status.parse().unwrap(), code.to_owned());
+            return Err(RegionError::Call { status, code, message: "in our words".to_owned(), retry_after: None });
+        }
+        if let Some(begun) = begun {
+            let _ = begun.send(());
+        }
+        let said = format!("{form:?} {} {} {} of {}", request.method(), request.uri(), made.image, app.name);
+        Ok(echo(id, Value::String(said).to_string()))
     }
 
     fn counts(&self, _: &StackId) -> BTreeMap<VersionNumber, Counts> {
         self.counts.lock().unwrap().clone()
     }
+}
+
+fn echo(id: InvocationId, text: String) -> Response<RegionBody> {
+    let body = Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync();
+    let response = Response::builder().header("x-mu-invocation-id", id.to_string());
+    response.body(body).unwrap()
 }
 
 /// It stores nothing.

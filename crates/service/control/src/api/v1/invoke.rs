@@ -18,7 +18,7 @@ use crate::api::Control;
 use crate::api::error::{ApiError, shown};
 use crate::api::front::Caller;
 use crate::api::input::At;
-use crate::region::RegionCall;
+use crate::region::{CallForm, RegionCall};
 
 pub(super) fn router() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::new().routes(routes!(invoke))
@@ -67,7 +67,8 @@ async fn invoke(
         }
     }
     let request = request.body(content).map_err(|e| ApiError::invalid(format!("the request: {e}")))?;
-    let call = RegionCall { handler: path.handler, path_params, request };
+    let (id, form) = (control.env.new_invocation_id(), CallForm::Http);
+    let call = RegionCall { id, handler: path.handler, path_params, form, begun: None, request };
     let response = control.region.invoke(&stack.id, call).await?;
     Ok(response.map(Body::new))
 }

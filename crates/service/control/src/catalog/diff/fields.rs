@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use mu_stack::{
-    AllowList, Artifact, Auth, Cors, Function, FunctionLimits, Gateway, HumanDuration, MethodSet, Service, Stack,
-    StorageBox, Table, WebSocketLimits,
+    AllowList, Artifact, Auth, ContainerSettings, Cors, Function, FunctionLimits, Gateway, HumanDuration, MethodSet,
+    Runtime, Service, Stack, StorageBox, Table, WebSocketLimits,
 };
 
 use super::Services;
@@ -37,7 +37,7 @@ fn service(service: &Service<Function>) -> (ServiceKey, Fields) {
 }
 
 fn of_function(function: &Function) -> Fields {
-    let Function { name: _, artifact, runtime, env, limits, instances, secrets, auth } = function;
+    let Function { name: _, artifact, runtime, env, limits, instances, container, secrets, auth } = function;
     let FunctionLimits { memory, timeout, instructions, concurrency } = limits;
     let mut fields = Fields::new();
     let artifact = match artifact {
@@ -51,6 +51,12 @@ fn of_function(function: &Function) -> Fields {
     put(&mut fields, "max_instructions", instructions);
     put(&mut fields, "max_concurrency", concurrency);
     put(&mut fields, "instances", instances.as_str());
+    if *runtime == Runtime::Container {
+        let ContainerSettings { idle_timeout, min_instances, network } = container;
+        put(&mut fields, "idle_timeout", HumanDuration::saturating_from(*idle_timeout));
+        put(&mut fields, "min_instances", min_instances);
+        put(&mut fields, "network", network.as_str());
+    }
     for (name, value) in env.iter() {
         put(&mut fields, &format!("env.{name}"), value);
     }

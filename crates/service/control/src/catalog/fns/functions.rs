@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use mu_db::{Batch, KeyRange, Order, Outcome, Scan, ScanLimit, Select, keys};
-use mu_stack::{Env as Variables, FunctionName, StackId};
+use mu_stack::{Env as Variables, FunctionName, ImageRef, StackId};
 
-use super::{FnError, FnRecord, FnRef, ImageRef, ObjectId, Shape};
+use super::{FnError, FnRecord, FnRef, ObjectId, Shape};
 use crate::catalog::change::{patched_annotations, patched_config};
 use crate::catalog::limits::{ATTEMPTS_MAX, FNS_MAX};
 use crate::catalog::stored::{self, RecordError, Stored, decode_bytes, encode, encode_bytes};

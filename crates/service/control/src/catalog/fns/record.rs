@@ -3,10 +3,10 @@
 use std::str::FromStr;
 
 use mu_env::Timestamp;
-use mu_stack::{Env as Variables, FunctionName, StackId};
+use mu_stack::{Env as Variables, FunctionName, ImageRef, StackId};
 use serde::{Deserialize, Serialize};
 
-use super::{FnRef, ImageRef, ObjectId, TriggerName, TriggerSource};
+use super::{FnRef, ObjectId, TriggerName, TriggerSource};
 use crate::catalog::Annotations;
 use crate::catalog::stored::{micros, text, variables};
 

@@ -162,6 +162,7 @@ async fn deploy(invoker: &Invoker, id: u8, manifest: &str) -> Arc<Deployment> {
             stack,
             artifacts,
             secrets: Secrets::default(),
+            function_id: None,
         })
         .await
         .unwrap()

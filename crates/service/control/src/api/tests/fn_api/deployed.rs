@@ -91,6 +91,41 @@ async fn functions_are_called() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn failures_are_told_in_fns_words() {
+    let world = World::new().await;
+    let app = done(&world, "POST /v2/apps", json!({ "name": "shop" })).await["id"].as_str().unwrap().to_owned();
+    let cart = json!({ "name": "cart", "app_id": app, "image": "me/cart:1" });
+    let cart = done(&world, "POST /v2/fns", cart).await["id"].as_str().unwrap().to_owned();
+    for (source, status, message, retry_after) in [
+        ("/fail/502/function_failed", 502, "function failed", None),
+        ("/fail/502/function_head_too_large", 502, "function response header too large", None),
+        ("/fail/503/queue_full", 503, "Timed out - server too busy", Some("15")),
+        ("/fail/504/timed_out", 504, "Timed out", None),
+        ("/fail/403/image_refused", 403, "in our words", None),
+    ] {
+        trigger(&world, &app, &cart, source.rsplit('/').next().unwrap(), source).await;
+        for headers in [&[][..], &[("fn-invoke-type", "detached")]] {
+            let answer = world.send(&BOSS, "POST", &format!("/t/shop{source}"), headers, Bytes::new()).await;
+            assert_eq!((answer.status.as_u16(), answer.json()), (status, json!({ "message": message })), "{source}");
+            let told = answer.headers.get("retry-after").map(|value| value.to_str().unwrap());
+            assert_eq!(told, retry_after, "{source}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_detached_call_is_answered_when_it_begins() {
+    let world = World::new().await;
+    let app = done(&world, "POST /v2/apps", json!({ "name": "shop" })).await["id"].as_str().unwrap().to_owned();
+    let cart = json!({ "name": "cart", "app_id": app, "image": "me/cart:1" });
+    let cart = done(&world, "POST /v2/fns", cart).await["id"].as_str().unwrap().to_owned();
+    let path = format!("/invoke/{cart}");
+    let answer = world.send(&BOSS, "POST", &path, &[("fn-invoke-type", "detached")], Bytes::new()).await;
+    assert_eq!((answer.status.as_u16(), &*answer.body), (202, &b""[..]));
+    assert_eq!(answer.headers["fn-call-id"].len(), 32);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_cannot_be_called_says_why() {
     let world = World::new().await;
     let shop = deploy(&world, "shop").await;
@@ -103,9 +138,9 @@ async fn what_cannot_be_called_says_why() {
         (format!("POST /invoke/{shop}.lone"), &[], 501, none),
         (
             format!("POST /invoke/{shop}.cart"),
-            &[("fn-invoke-type", "detached")],
-            501,
-            "Detach call functions are not supported on this server",
+            &[("fn-invoke-type", "later")],
+            400,
+            "Fn-Invoke-Type is `sync` or `detached`",
         ),
         (format!("POST /invoke/{shop}.nothing"), &[], 404, "Fn not found"),
         (format!("POST /invoke/{shop}"), &[], 404, "Fn not found"),

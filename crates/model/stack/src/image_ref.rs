@@ -15,13 +15,37 @@ const DIGEST_DIGITS_MAX: usize = 128;
 /// An image as registries name it: `[host[:port]/]path[:tag][@digest]`.
 ///
 /// Whether there is such an image is not known before somebody fetches it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ImageRef(String);
 
 /// A text cannot be the name of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Invalid Fn image")]
+#[error("an image is named `[host[:port]/]path[:tag][@digest]`, its path in lower case")]
 pub struct InvalidImage;
+
+impl ImageRef {
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// With its registry, which is Docker Hub where none is named: builders of images differ in what they take then.
+    #[must_use]
+    pub fn with_registry(&self) -> Self {
+        match self.0.split_once('/') {
+            Some((host, _)) if is_registry(host) => self.clone(),
+            Some(_) => Self(format!("docker.io/{}", self.0)),
+            None => Self(format!("docker.io/library/{}", self.0)),
+        }
+    }
+
+    /// Whether it says by its hash which image it is, so that it always leads to the same.
+    #[must_use]
+    pub fn has_digest(&self) -> bool {
+        self.0.contains('@')
+    }
+}
 
 impl FromStr for ImageRef {
     type Err = InvalidImage;
@@ -46,7 +70,7 @@ impl fmt::Display for ImageRef {
 
 fn is_name(name: &str) -> bool {
     let path = match name.split_once('/') {
-        Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => {
+        Some((host, path)) if is_registry(host) => {
             if !is_host(host) {
                 return false;
             }
@@ -55,6 +79,11 @@ fn is_name(name: &str) -> bool {
         _ => name,
     };
     name.len() <= NAME_BYTES_MAX && path.split('/').all(is_component)
+}
+
+/// Whether what stands before the first slash is a registry, and not the beginning of a path.
+fn is_registry(host: &str) -> bool {
+    host.contains(['.', ':']) || host == "localhost"
 }
 
 fn is_host(host: &str) -> bool {
@@ -94,6 +123,19 @@ fn is_digest(digest: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn images_without_a_registry_are_on_docker_hub() {
+        for (short, long) in [
+            ("python:3.11", "docker.io/library/python:3.11"),
+            ("fnproject/python", "docker.io/fnproject/python"),
+            ("localhost/a", "localhost/a"),
+            ("localhost:5000/a/b:1", "localhost:5000/a/b:1"),
+            ("ghcr.io/a", "ghcr.io/a"),
+        ] {
+            assert_eq!(short.parse::<ImageRef>().unwrap().with_registry().as_str(), long);
+        }
+    }
 
     #[test]
     fn images_have_names() {

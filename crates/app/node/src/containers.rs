@@ -1,0 +1,138 @@
+//! The engine of container functions, made when the first of them is loaded: most nodes have none, and what runs
+//! containers has to prove itself first.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mu_env::{Env, Shutdown};
+use mu_image::{ImageStore, Registries, StoreParams};
+use mu_runtime::{ContainerEngine, ContainerParts, EgressDial, EgressPolicy, Engine, LoadError, LoadParams, Program};
+use mu_telemetry::ContainerReadings;
+use tokio::sync::OnceCell;
+
+mod runner;
+
+use crate::settings::ContainersSettings;
+
+/// How often images are looked through for those that can go.
+const COLLECT_EVERY: Duration = Duration::from_secs(10 * 60);
+
+/// The containers of a node.
+pub(crate) struct Containers {
+    env: Env,
+    settings: ContainersSettings,
+    egress: EgressPolicy,
+    data_dir: PathBuf,
+    open: OnceCell<Open>,
+}
+
+/// What is there once a container was asked for.
+struct Open {
+    engine: ContainerEngine,
+    images: ImageStore,
+}
+
+impl Containers {
+    /// Containers of a node with its data in this folder: nothing else uses what they leave there.
+    pub(crate) fn new(env: Env, settings: ContainersSettings, egress: EgressPolicy, data_dir: PathBuf) -> Self {
+        Self { env, settings, egress, data_dir, open: OnceCell::new() }
+    }
+
+    /// Clears away what containers of a node left that was killed, and collects images until the node stops.
+    pub(crate) async fn run(self: Arc<Self>, shutdown: Shutdown) {
+        if runner::has_leftovers(&self.run_dir())
+            && let Err(error) = self.open().await
+        {
+            tracing::warn!(%error, "containers of an earlier run of this node may still be there");
+        }
+        loop {
+            tokio::select! {
+                () = shutdown.requested() => return,
+                () = tokio::time::sleep(COLLECT_EVERY) => {}
+            }
+            let Some(open) = self.open.get() else { continue };
+            match open.images.collect().await {
+                Ok(collected) if collected.images > 0 => {
+                    tracing::info!(images = collected.images, bytes = collected.bytes, "unused images were removed");
+                }
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "unused images could not be removed"),
+            }
+        }
+    }
+
+    /// Removes all containers. No calls are under way, and none come.
+    pub(crate) async fn close(&self) {
+        if let Some(open) = self.open.get() {
+            open.engine.close().await;
+        }
+    }
+
+    /// What there is of them at the moment.
+    pub(crate) fn readings(&self) -> ContainerReadings {
+        self.open.get().map(|open| open.engine.readings()).unwrap_or_default()
+    }
+
+    async fn open(&self) -> Result<&Open, LoadError> {
+        self.open.get_or_try_init(|| self.start()).await
+    }
+
+    async fn start(&self) -> Result<Open, LoadError> {
+        let failed = |reason: String| LoadError::Container { reason };
+        let started = runner::start(&self.settings, &self.run_dir(), &self.env).await;
+        let (runner, form) = started.map_err(failed)?;
+        let swept = runner.sweep().await.map_err(|error| failed(error.to_string()))?;
+        tracing::info!(runner = runner.name(), swept, "containers can be run");
+        let store = StoreParams {
+            dir: self.data_dir.join("images"),
+            form,
+            limits: self.settings.images,
+            registries: self.registries().await?,
+            env: self.env.clone(),
+        };
+        let opened = tokio::task::spawn_blocking(move || ImageStore::open(store)).await;
+        let images = opened.map_err(|error| failed(error.to_string()))??;
+        let engine = ContainerEngine::new(ContainerParts {
+            env: self.env.clone(),
+            config: self.settings.engine,
+            images: images.clone(),
+            runner,
+            dial: Arc::new(EgressDial(self.egress)),
+        });
+        Ok(Open { engine, images })
+    }
+
+    async fn registries(&self) -> Result<Registries, LoadError> {
+        let mut registries = Registries::default();
+        if let Some(path) = &self.settings.credentials {
+            let text = tokio::fs::read_to_string(path).await.map_err(|error| LoadError::Container {
+                reason: format!("reading {} (containers.credentials): {error}", path.display()),
+            })?;
+            registries = registries.with_docker_config(&text)?;
+        }
+        for registry in &self.settings.insecure_registries {
+            registries = registries.with_insecure(registry);
+        }
+        Ok(registries)
+    }
+
+    fn run_dir(&self) -> PathBuf {
+        self.data_dir.join("containers")
+    }
+}
+
+#[async_trait]
+impl Engine for Containers {
+    async fn load(&self, params: LoadParams) -> Result<Arc<dyn Program>, LoadError> {
+        self.open().await?.engine.load(params).await
+    }
+}
+
+impl fmt::Debug for Containers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Containers").field("is_open", &self.open.initialized()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,75 @@
+//! What the daemon is asked for: the same as a runtime is told in `config.json`.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use bollard::models::{
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount, MountType,
+    ResourcesUlimits,
+};
+use bollard::query_parameters::RemoveContainerOptions;
+
+use super::NODE_LABEL;
+use crate::limits::{CPU_PERIOD_US, HOST_NAME, OOM_SCORE_ADJUSTMENT, SHM_BYTES, USER, cpu_quota_us, rlimits};
+use crate::{ContainerSpec, SOCKET_DIR, seccomp};
+
+pub(super) fn body(spec: &ContainerSpec, socket_dir: &Path, node: &str) -> ContainerCreateBody {
+    let labels = [(NODE_LABEL, node), ("mu.label", spec.label.as_str())];
+    ContainerCreateBody {
+        image: Some(spec.image.daemon_name()),
+        hostname: Some(HOST_NAME.to_owned()),
+        user: Some(format!("{USER}:{USER}")),
+        // Those of the image are added by the daemon.
+        env: Some(spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        network_disabled: Some(true),
+        healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
+        labels: Some(labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into()),
+        host_config: Some(host_config(spec, socket_dir)),
+        ..ContainerCreateBody::default()
+    }
+}
+
+/// Removes a running container as well.
+pub(super) fn removal() -> RemoveContainerOptions {
+    RemoveContainerOptions { force: true, v: true, ..RemoveContainerOptions::default() }
+}
+
+fn host_config(spec: &ContainerSpec, socket_dir: &Path) -> HostConfig {
+    let limits = spec.limits;
+    let number = |value: u64| Some(i64::try_from(value).unwrap_or(i64::MAX));
+    let (size, files) = (limits.tmp_bytes, limits.tmp_files.saturating_add(2));
+    let tmp = format!("rw,nosuid,nodev,exec,mode=1777,size={size},nr_inodes={files}");
+    let ulimits = rlimits(limits).map(|(name, value)| ResourcesUlimits {
+        name: Some(name.to_lowercase()),
+        soft: number(value),
+        hard: number(value),
+    });
+    HostConfig {
+        readonly_rootfs: Some(true),
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        security_opt: Some(vec!["no-new-privileges:true".to_owned(), format!("seccomp={}", seccomp::profile())]),
+        network_mode: Some("none".to_owned()),
+        ipc_mode: Some("private".to_owned()),
+        cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
+        memory: number(limits.memory_bytes),
+        memory_swap: number(limits.memory_bytes),
+        pids_limit: number(limits.pids),
+        cpu_period: cpu_quota_us(limits).and_then(|_| number(CPU_PERIOD_US)),
+        cpu_quota: cpu_quota_us(limits).and_then(number),
+        ulimits: Some(ulimits.into()),
+        oom_score_adj: Some(OOM_SCORE_ADJUSTMENT.into()),
+        tmpfs: Some(HashMap::from([("/tmp".to_owned(), tmp)])),
+        shm_size: number(SHM_BYTES),
+        mounts: Some(vec![Mount {
+            typ: Some(MountType::BIND),
+            source: Some(socket_dir.to_string_lossy().into_owned()),
+            target: Some(SOCKET_DIR.to_owned()),
+            ..Mount::default()
+        }]),
+        // The node has what it writes; on the daemon's disk it would grow without limit.
+        log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
+        ..HostConfig::default()
+    }
+}
