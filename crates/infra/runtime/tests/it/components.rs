@@ -18,7 +18,8 @@ async fn a_component_answers() {
     let told = guest.get("/hello").await;
     assert_eq!(told.answer, ok("hello"));
     assert_eq!(told.headers["content-type"], "text/plain");
-    assert_eq!(told.end, None, "everything was said when it ended");
+    // It ends with its answer, or after it where its slice of time was over in between.
+    assert!(matches!(told.end, None | Some(Ok(()))), "{told:?}");
     assert!(told.instructions > 100 && told.memory_bytes_max >= 64 << 10, "{told:?}");
     assert_eq!(guest.get("/env/GREETING").await.answer, ok("salve"));
     assert_eq!(guest.get("/config/GREETING").await.answer, ok("Ok(Some(\"salve\")) of Ok(1)"));
