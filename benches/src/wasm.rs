@@ -12,7 +12,7 @@ use mu_runtime::{
     Artifact, Call, EgressPolicy, ExecutionUsage, Form, HttpClient, Limits, LoadParams, Owner, Request, Services,
     WasmConfig, WasmEngine, empty_body,
 };
-use mu_stack::{ContainerSettings, Instances, Runtime, StackId};
+use mu_stack::{Instances, Runtime, StackId};
 use mu_telemetry::{InvocationLog, LogRecord, LogSink};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
@@ -153,13 +153,6 @@ impl Services for Nothing {
 /// How a function of the benchmarks is loaded.
 pub(crate) fn params(artifact: Artifact) -> LoadParams {
     let (runtime, instances) = (Runtime::Wasi1, Instances::Fresh);
-    let owner = Owner {
-        stack_id: StackId::new([1; 32]),
-        stack: "stack".into(),
-        function: "function".into(),
-        function_id: "id".into(),
-        env: Arc::new([]),
-        container: ContainerSettings::default(),
-    };
+    let owner = Owner::of(StackId::new([1; 32]), "stack", "function");
     LoadParams { artifact, runtime, instances, memory_limit_bytes: 128 << 20, owner }
 }

@@ -37,6 +37,13 @@ pub(crate) fn obstacle() -> Option<&'static str> {
     (!rustix::process::geteuid().is_root()).then_some("making images and running containers takes root")
 }
 
+/// Makes an archive that has nothing of this machine and of this moment in it.
+fn tar() -> Command {
+    let mut tar = Command::new("tar");
+    tar.args(["--create", "--format=gnu", "--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"]);
+    tar
+}
+
 /// Makes those that are missing, and says where they are.
 pub(crate) fn run() -> Outcome {
     let folder = make()?;

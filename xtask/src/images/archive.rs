@@ -1,12 +1,11 @@
 //! An image as an archive: a tar file of an image layout, with one manifest.
 
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
 use super::layer::{Compression, Layer, digest};
-use super::{read, write};
+use super::{read, tar, write};
 use crate::failure::{Doing, Outcome};
 use crate::process;
 
@@ -43,16 +42,7 @@ impl Image {
         let work = tempfile::tempdir_in(folder).doing("creating a temporary folder")?;
         self.lay_out(work.path(), &config, layers)?;
         let half = work.path().join("image.tar");
-        let mut tar = Command::new("tar");
-        tar.args([
-            "--create",
-            "--format=gnu",
-            "--sort=name",
-            "--mtime=@0",
-            "--owner=0",
-            "--group=0",
-            "--numeric-owner",
-        ]);
+        let mut tar = tar();
         // Followed, so that layers need not be copied first.
         tar.args(["--dereference", "--file"]).arg(&half).arg("--directory").arg(work.path());
         process::run_as_talk(tar.args(["oci-layout", "index.json", "blobs"]))?;

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use super::tar;
 use crate::failure::{Doing, Failure, Outcome};
 use crate::process;
 
@@ -91,17 +92,8 @@ impl Layers {
 
     fn pack(&self, root: &Path, name: &str, compression: Compression) -> Outcome<Layer> {
         let plain = self.folder.join(format!("{name}.tar"));
-        let mut tar = Command::new("tar");
-        // Nothing of this machine and of this moment, and nothing that only its owner may read: functions are nobody's.
-        tar.args([
-            "--create",
-            "--format=gnu",
-            "--sort=name",
-            "--mtime=@0",
-            "--owner=0",
-            "--group=0",
-            "--numeric-owner",
-        ]);
+        let mut tar = tar();
+        // Nothing that only its owner may read: functions are nobody's.
         tar.args(["--mode=go+rX-w", "--file"]).arg(&plain).arg("--directory").arg(root).arg(".");
         process::run_as_talk(&mut tar)?;
         let diff_id = digest(&plain)?;

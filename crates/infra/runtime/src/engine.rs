@@ -51,6 +51,21 @@ pub struct Owner {
     pub container: ContainerSettings,
 }
 
+impl Owner {
+    /// A function whose id is made of its stack's and its name, without variables.
+    #[must_use]
+    pub fn of(stack_id: StackId, stack: &str, function: &str) -> Self {
+        Self {
+            stack_id,
+            stack: stack.into(),
+            function: function.into(),
+            function_id: format!("{stack_id}.{function}").into(),
+            env: Arc::new([]),
+            container: ContainerSettings::default(),
+        }
+    }
+}
+
 /// A loaded artifact. Dropping the last reference frees what it holds; executions under way are not disturbed.
 #[async_trait]
 pub trait Program: Send + Sync {

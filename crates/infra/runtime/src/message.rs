@@ -2,7 +2,6 @@
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode};
-use http_body::Body as _;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
 use tokio::sync::oneshot;
@@ -89,18 +88,34 @@ pub fn full_body(data: impl Into<Bytes>) -> Body {
 ///
 /// # Errors
 /// [`BodyError::TooLarge`] as soon as the body is known to exceed the limit, without reading the rest of it.
-pub async fn collect_body(mut body: Body, limit_bytes: u64) -> Result<Bytes, BodyError> {
-    let too_large = BodyError::TooLarge { limit_bytes };
+pub async fn collect_body(body: Body, limit_bytes: u64) -> Result<Bytes, BodyError> {
+    collect(body, limit_bytes).await.map_err(|error| match error {
+        Uncollected::TooLarge => BodyError::TooLarge { limit_bytes },
+        Uncollected::Broken(error) => error,
+    })
+}
+
+/// Why a body was not collected.
+pub(crate) enum Uncollected<E> {
+    TooLarge,
+    Broken(E),
+}
+
+/// The same for every kind of body.
+pub(crate) async fn collect<B>(mut body: B, limit_bytes: u64) -> Result<Bytes, Uncollected<B::Error>>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
     if body.size_hint().lower() > limit_bytes {
-        return Err(too_large);
+        return Err(Uncollected::TooLarge);
     }
     let mut pieces = Pieces::default();
     let mut total_bytes = 0_u64;
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else { continue };
+        let Ok(data) = frame.map_err(Uncollected::Broken)?.into_data() else { continue };
         total_bytes = total_bytes.saturating_add(data.len() as u64);
         if total_bytes > limit_bytes {
-            return Err(too_large);
+            return Err(Uncollected::TooLarge);
         }
         pieces.push(data);
     }

@@ -149,17 +149,14 @@ impl Invoker {
             let (name, runtime, instances) = (function.name.clone(), function.runtime, function.instances);
             let memory_limit_bytes = function.limits.memory.bytes();
             let artifact = artifacts.get(&name).cloned();
-            let owner = Owner {
-                stack_id: *id,
-                stack: stack.name().as_str().into(),
-                function: name.as_str().into(),
-                function_id: match function_id {
-                    Some(id) => Arc::clone(id),
-                    None => format!("{id}.{name}").into(),
-                },
+            let mut owner = Owner {
                 env: Arc::clone(env),
                 container: function.container,
+                ..Owner::of(*id, stack.name().as_str(), name.as_str())
             };
+            if let Some(id) = function_id {
+                owner.function_id = Arc::clone(id);
+            }
             async move {
                 let Some(artifact) = artifact else { return Err(DeployError::NoArtifact { function: name }) };
                 let params = LoadParams { artifact, runtime, instances, memory_limit_bytes, owner };

@@ -23,7 +23,13 @@ const LOADED_MAX: usize = 1_000;
 
 /// The fns that were called.
 #[derive(Default)]
-pub(super) struct MadeFns(Mutex<HashMap<ObjectId, Made>>);
+pub(super) struct MadeFns(Mutex<Called>);
+
+#[derive(Default)]
+struct Called {
+    fns: HashMap<ObjectId, Made>,
+    calls: u64,
+}
 
 /// A fn as it was when it was called.
 struct Made {
@@ -31,7 +37,8 @@ struct Made {
     config: Variables,
     /// Loaded once, by the first call; the others wait for it.
     deployment: Arc<OnceCell<Arc<Deployment>>>,
-    used: u64,
+    /// Which call was its last.
+    last_call: u64,
 }
 
 impl MadeFns {
@@ -53,32 +60,32 @@ impl MadeFns {
 
     /// Forgets the fns of an app, which was deleted.
     pub(super) fn forget(&self, app: &StackId) {
-        self.fns().retain(|_, made| made.record.stack != *app);
+        self.called().fns.retain(|_, made| made.record.stack != *app);
     }
 
     fn cell(&self, app: &StackRecord, made: &FnRecord) -> Arc<OnceCell<Arc<Deployment>>> {
-        let mut fns = self.fns();
-        let now = fns.values().map(|made| made.used).max().unwrap_or(0) + 1;
+        let mut called = self.called();
+        let Called { fns, calls } = &mut *called;
+        *calls += 1;
         if let Some(known) = fns.get_mut(&made.id)
             && known.record == *made
             && known.config == app.config
         {
-            known.used = now;
+            known.last_call = *calls;
             return Arc::clone(&known.deployment);
         }
         if fns.len() >= LOADED_MAX
-            && let Some(oldest) = fns.iter().min_by_key(|(_, made)| made.used).map(|(id, _)| *id)
+            && let Some(oldest) = fns.iter().min_by_key(|(_, made)| made.last_call).map(|(id, _)| *id)
         {
             fns.remove(&oldest);
         }
         let deployment = Arc::new(OnceCell::new());
-        let known =
-            Made { record: made.clone(), config: app.config.clone(), deployment: Arc::clone(&deployment), used: now };
-        fns.insert(made.id, known);
+        let (record, config) = (made.clone(), app.config.clone());
+        fns.insert(made.id, Made { record, config, deployment: Arc::clone(&deployment), last_call: *calls });
         deployment
     }
 
-    fn fns(&self) -> MutexGuard<'_, HashMap<ObjectId, Made>> {
+    fn called(&self) -> MutexGuard<'_, Called> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use mu_control::catalog::{Catalog, CatalogError, EntryState, StackListParams};
+use mu_control::catalog::{Catalog, CatalogError};
 use mu_env::Shutdown;
 use mu_invoke::Invoker;
 use mu_stack::StackId;
-
-/// Stacks of one page.
-const PAGE: usize = 500;
 
 /// Loads the stacks that keep containers ready. What cannot be loaded is tried again by its first request.
 pub(super) async fn run(catalog: Catalog, invoker: Arc<Invoker>, shutdown: Shutdown) {
@@ -24,22 +21,15 @@ pub(super) async fn run(catalog: Catalog, invoker: Arc<Invoker>, shutdown: Shutd
 }
 
 async fn load(catalog: &Catalog, invoker: &Arc<Invoker>) -> Result<(), CatalogError> {
-    let mut after: Option<String> = None;
-    loop {
-        let params = StackListParams { prefix: "", after: after.as_deref(), limit: PAGE };
-        let page = catalog.list(params, |entry| entry.state == EntryState::Active).await?;
-        for entry in &page.stacks {
-            if keeps_containers(catalog, &entry.id).await?
-                && let Err(error) = invoker.awake(&entry.id).await
-            {
-                tracing::warn!(stack = %entry.name, error = error.message, "a stack that keeps containers ready was not loaded");
-            }
-        }
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(()),
+    for stack in invoker.deployments().stacks() {
+        if keeps_containers(catalog, &stack.id).await?
+            && let Err(error) = invoker.awake(&stack.id).await
+        {
+            let error = error.message;
+            tracing::warn!(stack = &*stack.name, error, "a stack that keeps containers ready was not loaded");
         }
     }
+    Ok(())
 }
 
 /// Whether a version that is served keeps containers ready.

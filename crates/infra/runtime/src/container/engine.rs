@@ -117,6 +117,32 @@ impl ContainerEngine {
         Self { env, shared: Arc::new(shared), images, runner, dial }
     }
 
+    /// How many containers there are, and what they do.
+    #[must_use]
+    pub fn readings(&self) -> ContainerReadings {
+        let (shared, counts) = (&self.shared, &self.shared.counts);
+        let mut readings = ContainerReadings {
+            started: counts.started.load(Ordering::Relaxed),
+            failed_starts: counts.failed_starts.load(Ordering::Relaxed),
+            evicted: counts.evicted.load(Ordering::Relaxed),
+            reserved_bytes: shared.reserve.taken().memory_bytes,
+            reservable_bytes: shared.reserve.all().memory_bytes,
+            ..ContainerReadings::default()
+        };
+        for pool in shared.pools().iter().filter_map(Weak::upgrade) {
+            pool.add_to(&mut readings);
+        }
+        readings
+    }
+
+    /// Removes all containers, and returns when they are gone. Calls under way fail; there are none to come.
+    pub async fn close(&self) {
+        for pool in self.shared.pools().iter().filter_map(Weak::upgrade) {
+            pool.close();
+        }
+        self.shared.tasks.stop().await;
+    }
+
     async fn image(&self, artifact: &Artifact) -> Result<Image, LoadError> {
         let reader = artifact.clone();
         let bytes = tokio::task::spawn_blocking(move || reader.read()).await;
@@ -150,34 +176,6 @@ impl ContainerEngine {
         };
         let label = format!("{}/{}", params.owner.stack, params.owner.function);
         ContainerSpec { image, env: environment(params, tmp), limits, network, label }
-    }
-}
-
-impl ContainerEngine {
-    /// How many containers there are, and what they do.
-    #[must_use]
-    pub fn readings(&self) -> ContainerReadings {
-        let (shared, counts) = (&self.shared, &self.shared.counts);
-        let mut readings = ContainerReadings {
-            started: counts.started.load(Ordering::Relaxed),
-            failed_starts: counts.failed_starts.load(Ordering::Relaxed),
-            evicted: counts.evicted.load(Ordering::Relaxed),
-            reserved_bytes: shared.reserve.taken().memory_bytes,
-            reservable_bytes: shared.reserve.all().memory_bytes,
-            ..ContainerReadings::default()
-        };
-        for pool in shared.pools().iter().filter_map(Weak::upgrade) {
-            pool.add_to(&mut readings);
-        }
-        readings
-    }
-
-    /// Removes all containers, and returns when they are gone. Calls under way fail; there are none to come.
-    pub async fn close(&self) {
-        for pool in self.shared.pools().iter().filter_map(Weak::upgrade) {
-            pool.close();
-        }
-        self.shared.tasks.stop().await;
     }
 }
 

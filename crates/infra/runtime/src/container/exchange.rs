@@ -9,8 +9,7 @@ use std::path::Path;
 use bytes::Bytes;
 use http::header::HeaderMap;
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustix::io::Errno;
@@ -20,7 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::socket::Socket;
 use crate::Failure;
-use crate::message::{Pieces, RESPONSE_HEADER_BYTES_MAX, RESPONSE_HEADERS_MAX};
+use crate::message::{RESPONSE_HEADER_BYTES_MAX, RESPONSE_HEADERS_MAX, Uncollected, collect};
 
 /// Room for the head of an answer, its first line included.
 const HEAD_BYTES_MAX: usize = RESPONSE_HEADER_BYTES_MAX + 8 * 1024;
@@ -96,7 +95,12 @@ impl Connection {
             Err(error) => return Err(self.broken(&error).await),
         };
         let (head, body) = response.into_parts();
-        let body = read(body, body_bytes_max).await?;
+        let body = collect(body, body_bytes_max).await.map_err(|error| match error {
+            Uncollected::TooLarge => {
+                Broken::Answer(Failure::OutputTooLarge { what: "response", limit_bytes: body_bytes_max })
+            }
+            Uncollected::Broken(error) => broken(&error),
+        })?;
         Ok(Exchanged { status: head.status, headers: head.headers, body })
     }
 
@@ -123,20 +127,6 @@ impl Connection {
             _ => Broken::Unread,
         }
     }
-}
-
-async fn read(mut body: Incoming, limit_bytes: u64) -> Result<Bytes, Broken> {
-    let mut pieces = Pieces::default();
-    let mut total_bytes = 0;
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
-        total_bytes += data.len() as u64;
-        if total_bytes > limit_bytes {
-            return Err(Broken::Answer(Failure::OutputTooLarge { what: "response", limit_bytes }));
-        }
-        pieces.push(data);
-    }
-    Ok(pieces.join())
 }
 
 fn broken(error: &hyper::Error) -> Broken {

@@ -165,11 +165,16 @@ impl Pool {
         }
     }
 
-    /// Removes the container that has been idle for longest, unless it is to be kept ready. Says since when it was idle.
+    /// Since when the container is idle that has been so for longest, unless it is to be kept ready.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         let state = self.state();
         let oldest = state.idle.first()?;
         (state.live > self.ready_min).then_some(oldest.since)
+    }
+
+    /// How many processors its containers share.
+    pub(super) fn processors(&self) -> u32 {
+        u32::try_from(self.shared.machine().processors()).unwrap_or(u32::MAX)
     }
 
     /// Removes the container that has been idle for longest.

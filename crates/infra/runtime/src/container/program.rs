@@ -65,7 +65,7 @@ impl ContainerProgram {
             if let Some(begun) = begun.take() {
                 let _ = begun.send(());
             }
-            let answered = exchange(&mut running, made.clone(), &limits, deadline).await;
+            let answered = exchange(&mut running, made.clone(), &limits, deadline, self.pool.pool().processors()).await;
             let result = match answered {
                 Ok(exchanged) => understood(&mut running, form, exchanged, &limits, &log),
                 // Its container ended between two calls, and nobody had noticed yet: this one never came to it.
@@ -103,6 +103,7 @@ async fn exchange(
     made: http::Request<Full<Bytes>>,
     limits: &Limits,
     deadline: Instant,
+    processors: u32,
 ) -> Result<Exchanged, Broken> {
     let (connection, container) = running.lease().instance().parts();
     let cpu_time = || container.cpu_time().unwrap_or_default();
@@ -111,7 +112,7 @@ async fn exchange(
     tokio::select! {
         exchanged = connection.exchange(made, limits.response_bytes) => exchanged,
         () = sleep_until(deadline) => Err(Broken::Answer(Failure::TimedOut { timeout: limits.timeout })),
-        () = spent(|| cpu_time().saturating_sub(before), budget) => {
+        () = spent(|| cpu_time().saturating_sub(before), budget, processors) => {
             Err(Broken::Answer(Failure::InstructionsExhausted { limit: limits.instructions }))
         }
     }
@@ -211,15 +212,12 @@ async fn whole(mut request: Request, limits: &Limits) -> Result<(Request, Bytes)
     }
 }
 
-/// Ends when so much processor time has been used.
-async fn spent(used: impl Fn() -> Duration, budget: Duration) {
-    let processors = std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1));
-    loop {
-        let left = budget.saturating_sub(used());
-        if left.is_zero() {
-            return;
-        }
+/// Ends when so much processor time has been used from now on.
+async fn spent(used: impl Fn() -> Duration, budget: Duration, processors: u32) {
+    let mut left = budget;
+    while !left.is_zero() {
         // It cannot be over sooner.
         sleep((left / processors).max(BUDGET_LOOK)).await;
+        left = budget.saturating_sub(used());
     }
 }

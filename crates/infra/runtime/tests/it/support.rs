@@ -12,7 +12,7 @@ use mu_runtime::{
     Artifact, Call, EgressPolicy, Engine, ExecutionUsage, Form, HttpClient, Limits, LoadError, LoadParams, Outcome,
     Owner, Program, Ran, Request, Services, WasmConfig, WasmEngine, empty_body,
 };
-use mu_stack::{ContainerSettings, Instances, Runtime, StackId};
+use mu_stack::{Instances, Runtime, StackId};
 use mu_telemetry::{InvocationLog, LogRecord, LogSink};
 
 /// Limits that no well-behaved module of these tests reaches.
@@ -107,14 +107,7 @@ pub(crate) fn params(wasm: impl Into<bytes::Bytes>, runtime: Runtime) -> LoadPar
 
 /// For whom functions of these tests are loaded.
 pub(crate) fn owner() -> Owner {
-    Owner {
-        stack_id: StackId::new([1; 32]),
-        stack: "stack".into(),
-        function: "function".into(),
-        function_id: "id".into(),
-        env: Arc::new([]),
-        container: ContainerSettings::default(),
-    }
+    Owner::of(StackId::new([1; 32]), "stack", "function")
 }
 
 /// The outcome of a run that is over.

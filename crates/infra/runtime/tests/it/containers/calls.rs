@@ -65,7 +65,7 @@ async fn a_container_knows_whose_it_is() {
         "FN_TMPSIZE=4",
         &format!("FN_APP_ID={id}"),
         "FN_APP_NAME=stack",
-        "FN_FN_ID=id",
+        &format!("FN_FN_ID={id}.function"),
         "FN_NAME=function",
     ];
     assert_eq!(env.lines().collect::<Vec<_>>(), expected);

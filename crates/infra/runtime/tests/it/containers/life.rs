@@ -13,6 +13,22 @@ fn room_for(containers: u64) -> ContainerConfig {
     ContainerConfig { memory_bytes: containers * LIMITS.memory_bytes, ..config() }
 }
 
+/// Containers whose calls each wait for a permit.
+fn gated(config: ContainerConfig) -> (World, Arc<Semaphore>) {
+    let open = Arc::new(Semaphore::new(0));
+    let world = World::serving(config, {
+        let open = Arc::clone(&open);
+        move |_| {
+            let open = Arc::clone(&open);
+            async move {
+                open.acquire().await.unwrap().forget();
+                answer(200, "done")
+            }
+        }
+    });
+    (world, open)
+}
+
 #[tokio::test]
 async fn idle_containers_end_after_their_time() {
     let world = World::serving(config(), |_| async { answer(200, "done") });
@@ -80,17 +96,7 @@ async fn idle_containers_of_others_give_way() {
 
 #[tokio::test]
 async fn who_finds_no_room_waits_and_is_told() {
-    let open = Arc::new(Semaphore::new(0));
-    let world = World::serving(room_for(1), {
-        let open = Arc::clone(&open);
-        move |_| {
-            let open = Arc::clone(&open);
-            async move {
-                open.acquire().await.unwrap().forget();
-                answer(200, "done")
-            }
-        }
-    });
+    let (world, open) = gated(room_for(1));
     let (first, second) =
         (world.load(ContainerSettings::default()).await, world.load(ContainerSettings::default()).await);
     let busy = tokio::spawn({
@@ -115,17 +121,7 @@ async fn who_finds_no_room_waits_and_is_told() {
 
 #[tokio::test]
 async fn who_stops_waiting_leaves_nothing_behind() {
-    let open = Arc::new(Semaphore::new(0));
-    let world = World::serving(room_for(1), {
-        let open = Arc::clone(&open);
-        move |_| {
-            let open = Arc::clone(&open);
-            async move {
-                open.acquire().await.unwrap().forget();
-                answer(200, "done")
-            }
-        }
-    });
+    let (world, open) = gated(room_for(1));
     let program = world.load(ContainerSettings::default()).await;
     let spawn = || {
         let (program, call) = (Arc::clone(&program), world.call(LIMITS));

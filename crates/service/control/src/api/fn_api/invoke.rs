@@ -24,7 +24,7 @@ use crate::api::error::{ApiError, Kind};
 use crate::api::front::Caller;
 use crate::api::input::At;
 use crate::api::v1::invoke::{METHODS, is_of_the_api};
-use crate::catalog::fns::FnError;
+use crate::catalog::fns::{FnError, FnRecord};
 use crate::catalog::{StackRecord, StackRef, StoredVersion};
 use crate::region::{CallForm, Region, RegionBody, RegionCall, RegionError};
 
@@ -38,9 +38,11 @@ pub(super) async fn invoke(
     At(id): At<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let found = find(&control, &caller, &id, Action::InvokeFunction).await?;
-    let app = app_of(&control, &found).await?;
-    call(&control, &caller, Called { app, found, form: CallForm::Plain, path: "/".to_owned() }, request).await
+    let callee = match find(&control, &caller, &id, Action::InvokeFunction).await? {
+        Found::Made(record) => Callee::Made(control.catalog.stack(&StackRef::Id(record.stack)).await?, record),
+        Found::Deployed(version, function) => Callee::Deployed(version, function),
+    };
+    call(&control, &caller, Called { callee, form: CallForm::Plain, path: "/".to_owned() }, request).await
 }
 
 /// Calls the fn that a path of an app leads to.
@@ -55,38 +57,36 @@ pub(super) async fn trigger(
     let trigger = control.catalog.trigger_by_source(&app.id, &decoded(source)?).await?;
     let trigger = trigger.ok_or(FnError::UnknownTrigger)?;
     let found = called(&control, &trigger.calls).await?.ok_or(FnError::UnknownFn)?;
-    let path = match &found {
+    let (callee, path) = match found {
         // As Fn's own servers tell it.
-        Found::Made(_) => caller.head.uri.path(),
+        Found::Made(record) => (Callee::Made(app, record), caller.head.uri.path()),
         // As a gateway would.
-        Found::Deployed(..) => source,
+        Found::Deployed(version, function) => (Callee::Deployed(version, function), source),
     };
-    let called = Called { app, found, form: CallForm::Http, path: path.to_owned() };
-    call(&control, &caller, called, request).await
+    call(&control, &caller, Called { callee, form: CallForm::Http, path: path.to_owned() }, request).await
 }
 
-async fn app_of(control: &Control, found: &Found) -> Result<StackRecord, ApiError> {
-    let stack = match found {
-        Found::Made(record) => record.stack,
-        Found::Deployed(version, _) => version.stack_id,
-    };
-    Ok(control.catalog.stack(&StackRef::Id(stack)).await?)
-}
-
-/// What is called, by whom, and how.
+/// What is called, and how.
 struct Called {
-    app: StackRecord,
-    found: Found,
+    callee: Callee,
     form: CallForm,
     path: String,
 }
 
+/// What is called.
+enum Callee {
+    /// A fn that was made here, of an app whose configuration it has as well.
+    Made(StackRecord, FnRecord),
+    /// A function of the served version.
+    Deployed(Box<StoredVersion>, Box<Function>),
+}
+
 async fn call(control: &Arc<Control>, caller: &Caller, called: Called, request: Request) -> Result<Response, ApiError> {
-    let Called { app, found, form, path } = called;
-    let handler = match &found {
-        Found::Made(record) => format!("{}.call", record.name),
-        Found::Deployed(_, function) if function.runtime == Runtime::Container => format!("{}.call", function.name),
-        Found::Deployed(version, function) => only_handler(version, function)?.to_string(),
+    let Called { callee, form, path } = called;
+    let handler = match &callee {
+        Callee::Made(_, record) => format!("{}.call", record.name),
+        Callee::Deployed(_, function) if function.runtime == Runtime::Container => format!("{}.call", function.name),
+        Callee::Deployed(version, function) => only_handler(version, function)?.to_string(),
     };
     caller.to(handler.split_once('.').map_or("", |(name, _)| name));
     if !METHODS.contains(request.method()) {
@@ -113,8 +113,8 @@ async fn call(control: &Arc<Control>, caller: &Caller, called: Called, request: 
     let id = control.env.new_invocation_id();
     let call = RegionCall { id, handler, path_params: Vec::new(), form, begun: None, request };
     let mut response = match is_detached {
-        true => detach(control, app, found, call).await?,
-        false => perform(&*control.region, &app, &found, call).await.map_err(in_fns_words)?.map(Body::new),
+        true => detach(control, callee, call).await?,
+        false => callee.perform(&*control.region, call).await.map_err(in_fns_words)?.map(Body::new),
     };
     if let Ok(id) = id.to_string().parse() {
         response.headers_mut().insert(FN_CALL_ID, id);
@@ -122,26 +122,18 @@ async fn call(control: &Arc<Control>, caller: &Caller, called: Called, request: 
     Ok(response)
 }
 
-async fn perform(
-    region: &dyn Region,
-    app: &StackRecord,
-    found: &Found,
-    call: RegionCall,
-) -> Result<http::Response<RegionBody>, RegionError> {
-    match found {
-        Found::Made(record) => region.invoke_made(app, record, call).await,
-        Found::Deployed(version, _) => region.invoke(&version.stack_id, call).await,
+impl Callee {
+    async fn perform(&self, region: &dyn Region, call: RegionCall) -> Result<http::Response<RegionBody>, RegionError> {
+        match self {
+            Self::Made(app, record) => region.invoke_made(app, record, call).await,
+            Self::Deployed(version, _) => region.invoke(&version.stack_id, call).await,
+        }
     }
 }
 
 /// Answers as soon as the function begins to run, which then nobody waits for: what it answers is gone, and what it logs
 /// stays. The node waits for it when it stops, but not for ever.
-async fn detach(
-    control: &Arc<Control>,
-    app: StackRecord,
-    found: Found,
-    call: RegionCall,
-) -> Result<Response, ApiError> {
+async fn detach(control: &Arc<Control>, callee: Callee, call: RegionCall) -> Result<Response, ApiError> {
     let (begun, has_begun) = oneshot::channel();
     let (ended, has_ended) = oneshot::channel();
     let call = RegionCall { begun: Some(begun), ..call };
@@ -154,7 +146,7 @@ async fn detach(
                 tokio::time::sleep(control.settings.detached_drain).await;
             };
             tokio::select! {
-                answer = perform(&*control.region, &app, &found, call) => drop(ended.send(answer.map(drop))),
+                answer = callee.perform(&*control.region, call) => drop(ended.send(answer.map(drop))),
                 () = too_late => {}
             }
         }
