@@ -18,8 +18,8 @@ const PIP: &str = "pip==26.3";
 pub(super) const HELLO: [&str; 3] = ["python", "python-fdk", "python-hello"];
 
 /// Nothing can be written in a container, so that all that may be imported is compiled here; by hashes that are not looked
-/// at, since the times of files do not get into a layer.
-const COMPILE: [&str; 4] = ["-m", "compileall", "-q", "--invalidation-mode=unchecked-hash"];
+/// at, since the times of files do not get into a layer. That includes what Python wrote for itself when it ran before.
+const COMPILE: [&str; 5] = ["-m", "compileall", "-q", "-f", "--invalidation-mode=unchecked-hash"];
 
 const PIP_PROGRAM: &str = "#!/usr/bin/python3\n\
     import sys\n\

@@ -39,7 +39,10 @@ pub(super) async fn invoke(
     request: Request,
 ) -> Result<Response, ApiError> {
     let callee = match find(&control, &caller, &id, Action::InvokeFunction).await? {
-        Found::Made(record) => Callee::Made(control.catalog.stack(&StackRef::Id(record.stack)).await?, record),
+        Found::Made(record) => {
+            let app = control.catalog.stack(&StackRef::Id(record.stack)).await?;
+            Callee::Made(Box::new(app), record)
+        }
         Found::Deployed(version, function) => Callee::Deployed(version, function),
     };
     call(&control, &caller, Called { callee, form: CallForm::Plain, path: "/".to_owned() }, request).await
@@ -59,7 +62,7 @@ pub(super) async fn trigger(
     let found = called(&control, &trigger.calls).await?.ok_or(FnError::UnknownFn)?;
     let (callee, path) = match found {
         // As Fn's own servers tell it.
-        Found::Made(record) => (Callee::Made(app, record), caller.head.uri.path()),
+        Found::Made(record) => (Callee::Made(Box::new(app), record), caller.head.uri.path()),
         // As a gateway would.
         Found::Deployed(version, function) => (Callee::Deployed(version, function), source),
     };
@@ -76,7 +79,7 @@ struct Called {
 /// What is called.
 enum Callee {
     /// A fn that was made here, of an app whose configuration it has as well.
-    Made(StackRecord, FnRecord),
+    Made(Box<StackRecord>, FnRecord),
     /// A function of the served version.
     Deployed(Box<StoredVersion>, Box<Function>),
 }
