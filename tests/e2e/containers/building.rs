@@ -62,6 +62,17 @@ fn node() -> Project {
 }
 
 #[test]
+fn the_doctor_knows_what_runs_containers() {
+    let _images = images!();
+    let told = output(python().path(), &["doctor", "--output", "json"]);
+    let findings: Vec<Value> = serde_json::from_slice(&told.stdout).unwrap();
+    let found = findings.iter().find(|finding| finding["name"] == "containers").unwrap();
+    assert_eq!(found["state"], "ok", "{found}");
+    let runner = found["found"].as_str().unwrap();
+    assert!(["run by crun ", "run by runc "].iter().any(|begin| runner.starts_with(begin)), "{found}");
+}
+
+#[test]
 fn a_func_yaml_is_built_and_called() {
     let images = images!();
     for (base, language, project) in [("python", "Python", python()), ("node", "JavaScript", node())] {

@@ -2,7 +2,7 @@
 //! containers has to prove itself first.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,16 @@ use crate::settings::ContainersSettings;
 
 /// How often images are looked through for those that can go.
 const COLLECT_EVERY: Duration = Duration::from_secs(10 * 60);
+
+/// What runs containers on this machine without being told what to use, found out by running one. What that takes is put
+/// into `dir`, which nothing else uses.
+///
+/// # Errors
+/// Why nothing does, and what to do about it.
+pub async fn container_runtime(dir: &Path) -> Result<String, String> {
+    let (runner, _) = runner::start(&ContainersSettings::default(), dir, &Env::system()).await?;
+    Ok(runner.name().to_owned())
+}
 
 /// The containers of a node.
 pub(crate) struct Containers {

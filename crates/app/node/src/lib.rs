@@ -10,6 +10,7 @@ pub mod server;
 pub mod settings;
 
 pub use config::NodeConfig;
+pub use containers::container_runtime;
 pub use error::StartError;
 pub use mu_gateway::GatewayPorts;
 pub use node::{CallParams, Node, Sinks};

@@ -5,13 +5,14 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
-use mu_stack::{Build, Language};
+use mu_stack::{Build, Language, Runtime};
 
 use crate::build::builder::Builder;
 use crate::build::tool::{self, Tool, version};
 use crate::build::toolchain::{self, Missing, Toolchain};
 use crate::build::{self, Freshness, FunctionState};
 use crate::doctor::{Finding, Need};
+use crate::local_node;
 use crate::project::Project;
 use crate::run::GATEWAY_PORT;
 
@@ -27,6 +28,7 @@ pub(super) fn checks(project: Option<&Project>) -> Vec<Finding> {
     let mut findings = compilers(project, &functions);
     findings.extend([git(), port(), open_files(), certificates()]);
     findings.extend(address_space());
+    findings.extend(project.filter(|project| has_containers(project)).map(|_| container_runtime()));
     findings.push(manifest(project));
     findings.extend(project.map(writable));
     findings
@@ -59,6 +61,29 @@ fn image_builder(need: Need) -> Finding {
     match Builder::find(None) {
         Ok(builder) => Finding::ok(name, builder.name()),
         Err(none) => Finding::lacking(name, need, none.to_string(), none.hint()),
+    }
+}
+
+fn has_containers(project: &Project) -> bool {
+    project.load().is_ok_and(|manifest| manifest.functions().any(|function| function.runtime() == Runtime::Container))
+}
+
+/// What `mu run` runs functions in that are images. A project may as well be deployed without.
+fn container_runtime() -> Finding {
+    let name = "containers";
+    let found = || -> Result<String, String> {
+        let dir = tempfile::tempdir().map_err(|e| format!("creating a temporary folder: {e}"))?;
+        let runtime = local_node::runtime().map_err(|failure| failure.message().to_owned())?;
+        runtime.block_on(mu_node::container_runtime(dir.path()))
+    };
+    match found() {
+        Ok(runner) => Finding::ok(name, format!("run by {runner}")),
+        Err(why) => Finding::lacking(
+            name,
+            Need::Useful,
+            why,
+            "`mu run` needs it for functions with `runtime: container`: docs/guide/operate.md#containers",
+        ),
     }
 }
 

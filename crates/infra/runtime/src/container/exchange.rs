@@ -79,8 +79,17 @@ impl Connection {
     }
 
     fn is_quiet(&self) -> bool {
-        let looked = recv(&self.view, &mut [0; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
-        matches!(looked, Err(Errno::AGAIN))
+        matches!(self.peek(), Err(Errno::AGAIN))
+    }
+
+    /// Whether something has come that nobody has read.
+    fn has_said(&self) -> bool {
+        matches!(self.peek(), Ok(1..))
+    }
+
+    /// How many bytes have come, at most one; 0 when the connection is closed.
+    fn peek(&self) -> Result<usize, Errno> {
+        recv(&self.view, &mut [0; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT).map(|(_, bytes)| bytes)
     }
 
     /// Makes a call, and reads its answer whole. Afterwards the connection is ready for the next, unless this fails or
@@ -114,8 +123,19 @@ impl Connection {
         unread.is_ok_and(|bytes| bytes > 0)
     }
 
-    /// Why there is no answer. What ended the connection is known to what drives it.
+    /// Why there is no answer.
     async fn broken(&mut self, error: &hyper::Error) -> Broken {
+        match self.ended(error).await {
+            // It spoke and closed before it was sent anything, and sending was the first to fail.
+            Broken::Closed | Broken::Unread if self.has_said() => {
+                Broken::Answer(Failure::InvalidResponse("something before it had read the request".to_owned()))
+            }
+            broken => broken,
+        }
+    }
+
+    /// What ended the connection, which is known to what drives it.
+    async fn ended(&mut self, error: &hyper::Error) -> Broken {
         if !error.is_canceled() {
             let broken = broken(error);
             return if matches!(broken, Broken::Closed) && self.has_unread() { Broken::Unread } else { broken };
