@@ -34,7 +34,7 @@ pub async fn container_runtime(dir: &Path) -> Result<String, String> {
 pub(crate) struct Containers {
     env: Env,
     settings: ContainersSettings,
-    egress: EgressPolicy,
+    dial: Arc<EgressDial>,
     data_dir: PathBuf,
     open: OnceCell<Open>,
 }
@@ -48,7 +48,7 @@ struct Open {
 impl Containers {
     /// Containers of a node with its data in this folder: nothing else uses what they leave there.
     pub(crate) fn new(env: Env, settings: ContainersSettings, egress: EgressPolicy, data_dir: PathBuf) -> Self {
-        Self { env, settings, egress, data_dir, open: OnceCell::new() }
+        Self { env, settings, dial: Arc::new(EgressDial::new(egress)), data_dir, open: OnceCell::new() }
     }
 
     /// Clears away what containers of a node left that was killed, and collects images until the node stops.
@@ -83,7 +83,8 @@ impl Containers {
 
     /// What there is of them at the moment.
     pub(crate) fn readings(&self) -> ContainerReadings {
-        self.open.get().map(|open| open.engine.readings()).unwrap_or_default()
+        let readings = self.open.get().map(|open| open.engine.readings()).unwrap_or_default();
+        ContainerReadings { refused_connections: self.dial.refused(), ..readings }
     }
 
     async fn open(&self) -> Result<&Open, LoadError> {
@@ -110,7 +111,7 @@ impl Containers {
             config: self.settings.engine,
             images: images.clone(),
             runner,
-            dial: Arc::new(EgressDial(self.egress)),
+            dial: Arc::clone(&self.dial) as _,
         });
         Ok(Open { engine, images })
     }
