@@ -154,6 +154,16 @@ fn what_fns_api_makes_is_pulled_and_called() {
     assert_eq!(answer.status, 201, "{}", answer.text());
     assert!(answer.text().contains("/t/shop/cart?a=b"), "{}", answer.text());
 
+    // Who calls is told by gateways alone, and what is about a connection ends with it.
+    let token_header = format!("Bearer {token}");
+    for path in [&*invoke, "/t/shop/cart"] {
+        let headers =
+            [("authorization", &*token_header), ("mu-auth-subject", "forged"), ("te", "trailers"), ("x-kept", "kept")];
+        let told = http::send(node.address("api"), "POST", path, &headers, b"{}").unwrap().text();
+        assert!(told.contains("kept"), "{told}");
+        assert!(!told.contains("forged") && !told.contains("trailers"), "{told}");
+    }
+
     for (wanted, status, message) in [
         (json!({"isCrash": true}), 502, "error receiving function response"),
         (json!({"invalidResponse": true}), 502, "invalid function response"),
