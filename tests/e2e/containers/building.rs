@@ -106,6 +106,9 @@ fn a_dockerfile_is_built_as_it_is() {
     let called = output(project.path(), &["invoke", "f.handle"]);
     let told: Value = serde_json::from_slice(&called.stdout).unwrap_or_else(|e| panic!("{e}: {}", said(&called)));
     assert_eq!((&told["call"], &told["arguments"]), (&json!(1), &json!(["/fn-test"])));
+    // A new version alone is no other image.
+    assert!(output(project.path(), &["bump"]).status.success());
+    assert_eq!(said(&output(project.path(), &["build"])), "f is up to date\n");
 }
 
 #[test]

@@ -220,13 +220,12 @@ impl Job<'_> {
 
     fn build(&self) -> Result<Built, Failure> {
         let build = self.function.build();
-        let (started, before) = (Instant::now(), self.sources()?);
+        let (started, definition, before) = (Instant::now(), self.definition()?, self.sources()?);
         if before.is_empty() && !matches!(build, Build::Image(_)) {
             return Err(self
                 .failed(format!("its source directory {} is missing or empty", self.function.source()))
                 .hint("create it, or name another with `source`"));
         }
-        let definition = self.definition()?;
         self.make(build, &before)?;
         let module = self.module_hash()?.ok_or_else(|| {
             self.failed(format!("the build succeeded, but {} does not exist", self.function.module()))
@@ -296,10 +295,7 @@ impl Job<'_> {
             Build::Language(Language::Rust) if self.function.runtime().is_component() => "rust component".to_owned(),
             Build::Language(Language::Rust) => format!("rust {}", toolchain::TARGET),
             Build::Language(language) => language.to_string(),
-            Build::Container => match self.recipe()? {
-                Recipe::Own => "container".to_owned(),
-                Recipe::Made(dockerfile) => format!("container {dockerfile}"),
-            },
+            Build::Container => container::definition(&source_dir(self.root, self.function), &self.recipe()?)?,
             Build::Image(image) => format!("image {image}"),
             Build::Command(command) => format!("command {command}"),
             Build::None => String::new(),
@@ -327,7 +323,7 @@ impl Job<'_> {
         match self.function.build() {
             // Nothing is built.
             Build::Image(_) => return Ok(Sources::default()),
-            Build::Container => except.extend(container::except(self.root, &folder, self.manifest, &self.recipe()?)?),
+            Build::Container => except.extend(container::except(self.root, &folder, self.manifest)?),
             _ => {}
         }
         Sources::read(self.root, &folder, &except).map_err(|e| self.failed(format!("reading its sources: {e}")))

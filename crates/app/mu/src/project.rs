@@ -11,7 +11,7 @@ use mu_stack::limits::FILE_BYTES_MAX;
 use mu_stack::{Manifest, Report, StackId};
 
 use crate::failure::{Cause, Failure};
-pub(crate) use crate::project::app::{FUNC_FILE, find_func};
+pub(crate) use crate::project::app::{FUNC_FILE, FoundFunc, find_func};
 use crate::terminal::{self, DIM};
 
 /// What a project is described in.
