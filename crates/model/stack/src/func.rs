@@ -30,7 +30,7 @@ pub use self::cron::{Cron, CronError};
 pub use self::file::{Expected, FuncFile, FuncSchema, Note};
 pub use self::limits::{FuncLimits, InvalidVariable};
 pub use self::name::{FuncName, FuncNameError};
-pub use self::recipe::{NoRecipe, Recipe};
+pub use self::recipe::{DOCKERFILE, NoRecipe, Recipe};
 pub use self::runtime::{FuncLanguage, FuncRuntime, UnknownRuntime};
 pub use self::schema::{app_schema, func_schema};
 pub use self::trigger::{Trigger, TriggerKind, TriggerSource, TriggerSourceError};

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use mu_stack::Manifest;
-use mu_stack::func::{APP_FILE, Recipe, unbumped};
+use mu_stack::func::{APP_FILE, DOCKERFILE, Recipe, unbumped};
 
 use crate::build::builder::{Builder, Order};
 use crate::build::lock::LOCK_FILE;
@@ -44,9 +44,9 @@ pub(crate) fn build(
         }
     };
     let dockerfile = match recipe {
-        Recipe::Own => source.folder.join("Dockerfile"),
+        Recipe::Own => source.folder.join(DOCKERFILE),
         Recipe::Made(text) => {
-            let path = work.join("Dockerfile");
+            let path = work.join(DOCKERFILE);
             fs::write(&path, text).map_err(failed)?;
             path
         }

@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use ignore::WalkBuilder;
-use mu_stack::func::{APP_FILE, App, AppFile, AppFunction, FUNC_FILES, FuncFile, FuncLimits};
+use mu_stack::func::{APP_FILE, App, AppFile, AppFunction, DOCKERFILE, FUNC_FILES, FuncFile, FuncLimits};
 
 use super::{parse, problems, shown};
 use crate::build::is_made;
@@ -39,10 +39,11 @@ pub(super) fn load(root: &Path) -> Result<App, Failure> {
     let mut functions = Vec::new();
     for folder in folders {
         let Some(FoundFunc { path, file }) = find_func(&folder)? else { continue };
+        let has_dockerfile = folder.join(DOCKERFILE).is_file();
         let within = folder.strip_prefix(root).unwrap_or(&folder);
         let folder: Vec<_> = within.components().map(|part| part.as_os_str().to_string_lossy()).collect();
         let file_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        functions.push(AppFunction { folder: folder.join("/"), file_name, file });
+        functions.push(AppFunction { folder: folder.join("/"), file_name, file, has_dockerfile });
     }
     let limits = FuncLimits::of_environment(|name| env::var(name).ok())
         .map_err(|e| Failure::from_error(Cause::Manifest, "the environment", &e))?;

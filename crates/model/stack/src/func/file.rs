@@ -43,6 +43,8 @@ pub struct FuncFile {
     pub triggers: Vec<Trigger>,
     /// What stands there and has no effect.
     pub notes: Vec<Note>,
+    /// What has none beside a `Dockerfile`.
+    pub notes_beside_dockerfile: Vec<Note>,
 }
 
 /// By which rules a func file is read.
