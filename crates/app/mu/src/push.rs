@@ -75,9 +75,8 @@ pub(crate) struct Images<'a> {
 
 impl<'a> Images<'a> {
     pub(crate) fn new(project: &'a Project, manifest: &'a Manifest, arguments: &RegistryArgs) -> Self {
-        let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-        let registry = arguments.registry.clone();
-        let registry = registry.or_else(|| variable("MU_REGISTRY")).or_else(|| variable("FN_REGISTRY"));
+        let given = [arguments.registry.clone(), env::var("MU_REGISTRY").ok(), env::var("FN_REGISTRY").ok()];
+        let registry = given.into_iter().flatten().find(|registry| !registry.is_empty());
         Self { project, manifest, registry }
     }
 
