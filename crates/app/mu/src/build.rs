@@ -159,6 +159,22 @@ pub(crate) fn build<'m>(
     Ok(())
 }
 
+/// Fails if there is an image to build, and nothing says how, or nothing builds images.
+pub(crate) fn check(project: &Project, manifest: &Manifest, arguments: BuilderArgs) -> Result<(), Failure> {
+    let (root, lock, mut found) = (project.root(), read_lock(project.root())?, None);
+    for function in manifest.functions().filter(|function| *function.build() == Build::Container) {
+        let job = Job { root, manifest, function, builder: arguments.builder };
+        if job.state(&lock)?.freshness == Freshness::Stale {
+            job.recipe()?;
+            if found.is_none() {
+                let builder = Builder::find(arguments.builder);
+                found = Some(builder.map_err(|none| job.failed(&none).hint(none.hint()))?);
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The state of every function of the project.
 pub(crate) fn freshness(project: &Project) -> Result<Vec<FunctionState>, Failure> {
     let (manifest, lock) = (project.load()?, read_lock(project.root())?);
