@@ -97,7 +97,7 @@ const CMD: Key = key("cmd", "Arguments of the entry point. Words are separated b
 const ENTRYPOINT: Key =
     key("entrypoint", "What a container runs. Words are separated by spaces, and may be quoted.", text);
 const CONTENT_TYPE: Key =
-    key("content_type", "The type of what the function is called with, when a command line doesn't say.", text);
+    key("content_type", "The header `content-type` of `mu invoke` in the project, unless `-H` says another.", text);
 const CALL_TYPE: Key = key(
     "type",
     "Has no effect: whoever calls decides whether to wait, by the header `Fn-Invoke-Type`.",
