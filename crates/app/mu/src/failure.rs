@@ -103,6 +103,18 @@ impl Failure {
         Self::new(cause, format!("{doing}: {}", chain(error)))
     }
 
+    /// Those of several files, as one.
+    pub(crate) fn of_files(mut failures: Vec<Self>) -> Option<Self> {
+        if failures.len() < 2 {
+            return failures.pop();
+        }
+        let message = format!("{} files have mistakes", failures.len());
+        let details: Vec<_> = failures.iter().map(|one| one.detail.as_ref().unwrap_or(&one.message).as_str()).collect();
+        let detail = Some(details.join("\n"));
+        let Self { cause, hint, .. } = failures.swap_remove(0);
+        Some(Self { cause, detail, message, hint })
+    }
+
     /// What the reader can do about it, without a full stop.
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }

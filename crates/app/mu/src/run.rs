@@ -19,7 +19,7 @@ use mu_gateway::GatewayPorts;
 use crate::build::{BuilderArgs, Options, Tell};
 use crate::failure::{Cause, Failure};
 use crate::local_node;
-use crate::project::Project;
+use crate::project::{LimitArgs, Project};
 use crate::report::{Event, Output, Reporter, Tap};
 use crate::run::announce::Announcer;
 pub(crate) use crate::run::announce::{curl, example_path};
@@ -65,13 +65,15 @@ pub(crate) struct Arguments {
     allow_private_network: bool,
     #[command(flatten)]
     builder: BuilderArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// How to print calls and logs on standard output
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let project = Project::find(&arguments.dir)?;
+    let project = Project::find(&arguments.dir)?.limited(arguments.limits)?;
     project.tell_notes()?;
     let options = Options::of(Tell::Built).with(arguments.builder);
     let version = Version::build(&project, &project.load()?, options)?;

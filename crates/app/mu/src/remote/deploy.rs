@@ -27,7 +27,7 @@ use crate::bump::bump;
 use crate::client::{Call, CallError, Client, path};
 use crate::failure::{Cause, Failure};
 use crate::output::{OutputArgs, view};
-use crate::project::Project;
+use crate::project::{LimitArgs, Project};
 use crate::push::{Images, RegistryArgs};
 use crate::terminal::{self, BOLD, Progress, printable};
 
@@ -69,6 +69,8 @@ pub(crate) struct Arguments {
     local: bool,
     #[command(flatten)]
     builder: BuilderArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
     #[command(flatten)]
     rollout: RolloutArgs,
     #[command(flatten)]
@@ -113,7 +115,7 @@ struct VersionView {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let project = Project::find(&arguments.dir)?;
+    let project = Project::find(&arguments.dir)?.limited(arguments.limits)?;
     let mut manifest = project.load()?;
     project.tell_notes()?;
     // Before the build, which may take long: a context that is missing is found at once.
