@@ -38,6 +38,7 @@ pub(crate) const AFTER_HELP: &str = "\
 Environment:
   FN_MEMORY, FN_TIMEOUT, FN_IDLE_TIMEOUT
                      limits of all functions of an app of func files, over what the files say
+  MU_CONTAINERS__KEY the key containers.KEY of a node's configuration, for mu run and mu invoke too
   MU_CONTEXT         the context that says which node is asked, instead of the one in use
   MU_FN_NAME         sets the variable NAME of every function, for mu run and mu invoke only
   MU_REGISTRY        where images of containers go, for mu push and mu deploy; FN_REGISTRY without it
