@@ -133,6 +133,18 @@ fn without_a_builder_the_remedy_is_told() {
 }
 
 #[test]
+fn a_deploy_that_cannot_be_built_or_sent_writes_no_version() {
+    let (node, project, empty) = (Node::with_operator_and(&[]), python(), tempfile::tempdir().unwrap());
+    let before = project.read("f/func.yaml");
+    let unbuilt = node.mu(project.path(), &["deploy"]).env("PATH", empty.path()).output().unwrap();
+    let unsent = node.mu(project.path(), &["deploy", "--registry", "No Registry"]).output().unwrap();
+    for (output, why) in [(unbuilt, "buildah"), (unsent, "No Registry/f:0.0.1")] {
+        assert!(!output.status.success() && said(&output).contains(why), "{}", said(&output));
+        assert_eq!(project.read("f/func.yaml"), before);
+    }
+}
+
+#[test]
 fn a_deploy_builds_pushes_and_uploads() {
     let images = images!();
     let builder = builder(&images, &["python"]);
