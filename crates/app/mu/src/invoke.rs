@@ -16,7 +16,7 @@ use base64::prelude::BASE64_STANDARD;
 use clap::{Args, ValueEnum};
 use http::header::CONTENT_TYPE;
 use mu_runtime::EgressPolicy;
-use mu_stack::{Build, HandlerRef, Manifest, Method};
+use mu_stack::{HandlerRef, Manifest, Method};
 use serde_json::json;
 
 use crate::build::{self, BuilderArgs, Options, Tell};
@@ -159,8 +159,9 @@ fn content_type(
     arguments: &Arguments,
 ) -> Result<Option<(String, String)>, Failure> {
     let is_given = arguments.header.iter().any(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE.as_str()));
-    let mut functions = manifest.functions().filter(|function| *function.build() == Build::Container);
-    let Some(function) = functions.find(|function| !is_given && *function.name() == arguments.handler.function) else {
+    // Beside a mu.yaml, a func file only says how the image is built.
+    let mut functions = manifest.functions().filter(|_| project.is_app() && !is_given);
+    let Some(function) = functions.find(|function| *function.name() == arguments.handler.function) else {
         return Ok(None);
     };
     let found = find_func(&build::source_dir(project.root(), function))?;
