@@ -47,7 +47,7 @@ mod tests {
     fn credentials_are_where_the_tools_keep_them() {
         for (variables, expected) in [
             (&[][..], &["/run/containers/0/auth.json"][..]),
-            (&[("HOME", "/root")], &["/run/containers/0/auth.json", "/root/.docker/config.json"]),
+            (&[("HOME", "/h")], &["/run/containers/0/auth.json", "/h/.docker/config.json"]),
             (
                 &[
                     ("HOME", "/h"),
