@@ -116,6 +116,8 @@ fn a_registry_with_a_password_lets_in_who_has_it() {
     fs::write(node.home().join(".docker/config.json"), login_to(&registry)).unwrap();
     node.done(project.path(), &["deploy"]);
     assert_eq!(node.get("/test/web/f").status, 200);
+    // A local node asks as the user.
+    node.done(project.path(), &["invoke", "f.handle"]);
 }
 
 #[test]

@@ -20,13 +20,13 @@ use crate::settings::ContainersSettings;
 /// How often images are looked through for those that can go.
 const COLLECT_EVERY: Duration = Duration::from_secs(10 * 60);
 
-/// What runs containers on this machine without being told what to use, found out by running one. What that takes is put
-/// into `dir`, which nothing else uses.
+/// What runs containers on this machine with these settings, found out by running one. What that takes is put into `dir`,
+/// which nothing else uses.
 ///
 /// # Errors
 /// Why nothing does, and what to do about it.
-pub async fn container_runtime(dir: &Path) -> Result<String, String> {
-    let (runner, _) = runner::start(&ContainersSettings::default(), dir, &Env::system()).await?;
+pub async fn container_runtime(settings: &ContainersSettings, dir: &Path) -> Result<String, String> {
+    let (runner, _) = runner::start(settings, dir, &Env::system()).await?;
     Ok(runner.name().to_owned())
 }
 
@@ -118,9 +118,9 @@ impl Containers {
 
     async fn registries(&self) -> Result<Registries, LoadError> {
         let mut registries = Registries::default();
-        if let Some(path) = &self.settings.credentials {
+        for path in &self.settings.credentials {
             let text = tokio::fs::read_to_string(path).await.map_err(|error| LoadError::Container {
-                reason: format!("reading {} (containers.credentials): {error}", path.display()),
+                reason: format!("reading the credentials of registries, {}: {error}", path.display()),
             })?;
             registries = registries.with_docker_config(&text)?;
         }
