@@ -145,7 +145,7 @@ impl Instance {
 }
 
 impl Held {
-    fn new(tasks: &Tasks, mut container: Box<dyn Container>, reservation: Reservation) -> Result<Self, StartFailure> {
+    fn new(tasks: &Tasks, mut container: Box<dyn Container>, reservation: Reservation) -> Result<Self, Failure> {
         let output = container.take_output();
         let output = output.ok_or_else(|| Failure::Internal("a container without output".to_owned()))?;
         let output = Arc::new(OutputLog::new(output));

@@ -240,7 +240,7 @@ fn containers_are_set_by_variables_alone() {
     let set = set.unwrap();
     assert_eq!((set.runner, set.runner_path), (RunnerChoice::Docker, Some("/p.sock".into())));
     assert!(set.allow_unenforced);
-    assert_eq!(set.credentials, [std::path::PathBuf::from("/c.json")]);
+    assert_eq!(set.credentials, [PathBuf::from("/c.json")]);
     assert_eq!(format!("{:?}", of(&[]).unwrap()), format!("{:?}", ContainersSettings::default()));
     let mistakes = of(&[("MU_CONTAINERS__RUNER", "docker"), ("MU_CONTAINERS__PIDS", "x")]).unwrap_err().to_string();
     assert!(mistakes.contains("did you mean `MU_CONTAINERS__RUNNER`?"), "{mistakes}");
