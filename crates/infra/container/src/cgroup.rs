@@ -53,7 +53,7 @@ pub(crate) enum Freeze {
     Thaw,
 }
 
-/// What the files of a group say of a container's limits.
+/// What the files of a group say of a container's limits: nothing where a file is not there.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Enforced {
     pub(crate) memory_bytes: Option<u64>,
@@ -184,22 +184,20 @@ impl Cgroups {
             let file = if place.version == Version::One { first } else { second };
             Some((place.version, fs::read_to_string(self.file(place, group, file)).ok()?))
         };
-        let value = |place, first, second| read(place, first, second).and_then(|(_, text)| number(&text));
+        let value = |place, first, second| read(place, first, second).and_then(|(_, text)| limit(&text));
         let memory_bytes = value(&self.memory, "memory.limit_in_bytes", "memory.max");
         let swap = read(&self.memory, "memory.memsw.limit_in_bytes", "memory.swap.max");
         let cpu = read(&self.cpu, "cpu.cfs_quota_us", "cpu.max");
         Enforced {
             memory_bytes,
             memory_and_swap_bytes: swap.and_then(|(version, text)| match version {
-                Version::One => number(&text),
-                Version::Two => Some(number(&text)? + memory_bytes?),
+                Version::One => limit(&text),
+                Version::Two => Some(limit(&text)?.saturating_add(memory_bytes?)),
             }),
             pids: value(&self.pids, "pids.max", "pids.max"),
             cpu: cpu.and_then(|(version, text)| match version {
                 Version::One => Some((number(&text)?, value(&self.cpu, "cpu.cfs_period_us", "")?)),
-                Version::Two => {
-                    text.split_once(' ').and_then(|(quota, period)| Some((number(quota)?, number(period)?)))
-                }
+                Version::Two => text.split_once(' ').and_then(|(quota, period)| Some((limit(quota)?, number(period)?))),
             }),
         }
     }
@@ -288,6 +286,11 @@ fn number(text: &str) -> Option<u64> {
     text.trim().parse().ok()
 }
 
+/// `max` is none at all, which is another thing than a limit that is not known.
+fn limit(text: &str) -> Option<u64> {
+    if text.trim() == "max" { Some(u64::MAX) } else { number(text) }
+}
+
 /// The number after a word, in lines of a word and a number each.
 fn field(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| number(line.strip_prefix(name)?.strip_prefix(' ')?))
@@ -325,6 +328,58 @@ mod tests {
         assert_eq!((&hybrid.pids, &hybrid.cpu), (&place(Version::Two, "/c/unified"), &None));
         assert_eq!(hybrid.freezer, hybrid.pids);
         assert_eq!(hybrid.second_of_hybrid(), Some(Path::new("/c/unified")));
+    }
+
+    /// A hierarchy whose files of a group are `files`.
+    fn hierarchy(kind: &str, files: &[(&str, &str)]) -> (tempfile::TempDir, Cgroups, Group) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().to_str().unwrap();
+        let cgroups = find(&[(path, kind, "rw,memory,pids,cpu,cpuacct,freezer")], "memory pids cpu");
+        let group = cgroups.group(&ContainerId::of("c"));
+        fs::create_dir_all(dir.path().join(&group.0)).unwrap();
+        for (file, text) in files {
+            fs::write(dir.path().join(&group.0).join(file), format!("{text}\n")).unwrap();
+        }
+        (dir, cgroups, group)
+    }
+
+    #[test]
+    fn no_limit_is_told_from_one_that_is_not_known() {
+        let none = Some(u64::MAX);
+        let of = |memory_bytes, memory_and_swap_bytes, pids, cpu| Enforced {
+            memory_bytes,
+            memory_and_swap_bytes,
+            pids,
+            cpu,
+        };
+        for (kind, files, expected) in [
+            (
+                "cgroup2",
+                &[("memory.max", "5"), ("memory.swap.max", "0"), ("pids.max", "7"), ("cpu.max", "50000 100000")][..],
+                of(Some(5), Some(5), Some(7), Some((50_000, 100_000))),
+            ),
+            (
+                "cgroup2",
+                &[("memory.max", "5"), ("memory.swap.max", "max"), ("pids.max", "max"), ("cpu.max", "max 100000")],
+                of(Some(5), none, none, Some((u64::MAX, 100_000))),
+            ),
+            ("cgroup2", &[("memory.max", "max"), ("memory.swap.max", "max")], of(none, none, None, None)),
+            ("cgroup2", &[("memory.max", "5")], of(Some(5), None, None, None)),
+            (
+                "cgroup",
+                &[("memory.limit_in_bytes", "5"), ("memory.memsw.limit_in_bytes", "6"), ("pids.max", "max")],
+                of(Some(5), Some(6), none, None),
+            ),
+            (
+                "cgroup",
+                &[("cpu.cfs_quota_us", "50000"), ("cpu.cfs_period_us", "100000")],
+                of(None, None, None, Some((50_000, 100_000))),
+            ),
+            ("cgroup", &[("cpu.cfs_quota_us", "-1"), ("cpu.cfs_period_us", "100000")], of(None, None, None, None)),
+        ] {
+            let (_dir, cgroups, group) = hierarchy(kind, files);
+            assert_eq!(cgroups.enforced(&group), expected, "{files:?}");
+        }
     }
 
     #[test]
