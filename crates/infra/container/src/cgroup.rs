@@ -267,9 +267,10 @@ impl Group {
         Path::new("/").join(&self.0)
     }
 
-    /// Whether its last part has `name` in it, as the groups of a daemon's containers have their ids.
+    /// Whether one of its parts has `name` in it, as the groups of a daemon's containers have their ids. Some runtimes make
+    /// one within it for the processes.
     pub(crate) fn is_of(&self, name: &str) -> bool {
-        self.0.file_name().is_some_and(|last| last.to_string_lossy().contains(name))
+        self.0.iter().any(|part| part.to_string_lossy().contains(name))
     }
 }
 
@@ -387,6 +388,7 @@ mod tests {
         for (text, expected) in [
             ("6:freezer:/docker/ab12\n4:memory:/docker/ab12\n0::/", Some("docker/ab12")),
             ("0::/system.slice/docker-ab12.scope\n", Some("system.slice/docker-ab12.scope")),
+            ("0::/machine.slice/libpod-ab12.scope/container\n", Some("machine.slice/libpod-ab12.scope/container")),
             ("3:cpu,cpuacct:/a:b\n0::/c:d\n", Some("c:d")),
             ("", None),
         ] {

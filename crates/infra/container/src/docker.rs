@@ -70,6 +70,7 @@ struct Daemon {
     cgroups: Cgroups,
     /// Whether the directory of a socket is a small filesystem of its own, which takes root.
     bounds_sockets: bool,
+    allow_unenforced: bool,
     env: Env,
 }
 
@@ -115,7 +116,8 @@ impl DockerRunner {
         let is_podman = version.components.is_some_and(|all| all.iter().any(|one| one.name.contains("Podman")));
         let name = if is_podman { "podman" } else { "docker" };
         let name = format!("{name} {}", version.version.unwrap_or_default());
-        Ok(Self(Arc::new(Daemon { docker, name, node, dir, cgroups, bounds_sockets, env: params.env })))
+        let DockerParams { allow_unenforced, env, .. } = params;
+        Ok(Self(Arc::new(Daemon { docker, name, node, dir, cgroups, bounds_sockets, allow_unenforced, env })))
     }
 }
 
@@ -211,6 +213,12 @@ async fn start(daemon: &Arc<Daemon>, held: &Held, spec: &ContainerSpec) -> Resul
     let started = docker.start_container(id.as_str(), None).await;
     started.map_err(|error| daemon.failed("start the container", &error))?;
     held.started(daemon.group(id.as_str()).await);
+    // One that has ended meanwhile has no group any more.
+    if let Err(error) = held.cpu_time()
+        && daemon.process(id.as_str()).await.is_some()
+    {
+        unenforceable("the budget of processor time", &error.to_string(), daemon.allow_unenforced)?;
+    }
     Ok(output)
 }
 
@@ -232,9 +240,15 @@ impl Daemon {
     /// The control group of a container, where it can be seen and surely is its own: what is done to it is done to all
     /// processes in it.
     async fn group(&self, name: &str) -> Option<Group> {
+        let (id, pid) = self.process(name).await?;
+        Group::of_process(pid).ok().filter(|group| group.is_of(&id))
+    }
+
+    /// The id that the daemon gave a container, and its process, as long as that is there.
+    async fn process(&self, name: &str) -> Option<(String, u32)> {
         let inspected = self.docker.inspect_container(name, None).await.ok()?;
         let pid = u32::try_from(inspected.state?.pid?).ok().filter(|pid| *pid > 0)?;
-        Group::of_process(pid).ok().filter(|group| inspected.id.is_some_and(|id| group.is_of(&id)))
+        Some((inspected.id?, pid))
     }
 
     /// Removes a container, running or not, frozen or not.

@@ -37,7 +37,7 @@ pub(super) struct Held {
     group: OnceLock<Group>,
     exit: OnceCell<Exit>,
     /// What was last read, for when the control group is gone.
-    cpu_time: Mutex<Duration>,
+    cpu_time: Mutex<Option<Duration>>,
 }
 
 impl DockerContainer {
@@ -141,18 +141,16 @@ impl Held {
         Err(self.daemon.failed(action, &error))
     }
 
-    fn cpu_time(&self) -> Result<Duration, RunnerError> {
-        let reading = io_error(|| format!("reading the processor time of container {}", self.id));
-        let Some(group) = self.group.get() else {
-            return Err(reading(io::Error::new(io::ErrorKind::NotFound, "its control group cannot be seen from here")));
+    pub(super) fn cpu_time(&self) -> Result<Duration, RunnerError> {
+        let read = match self.group.get() {
+            Some(group) => self.daemon.cgroups.cpu_time(group),
+            None => Err(io::Error::new(io::ErrorKind::NotFound, "its control group cannot be seen from here")),
         };
         let mut last = self.cpu_time.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.daemon.cgroups.cpu_time(group) {
-            Ok(time) => *last = time,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(reading(error)),
-        }
-        Ok(*last)
+        let time = known(read, *last);
+        let time = time.map_err(io_error(|| format!("reading the processor time of container {}", self.id)))?;
+        *last = Some(time);
+        Ok(time)
     }
 
     async fn exited(&self) -> Exit {
@@ -188,5 +186,34 @@ impl Held {
             _ => Ok(()),
         });
         removed.map_err(io_error(|| format!("removing the directory of container {}", self.id)))
+    }
+}
+
+/// The processor time of a control group: what was last read if it is gone meanwhile. If nothing was ever read, it may never
+/// have been there.
+fn known(read: io::Result<Duration>, last: Option<Duration>) -> io::Result<Duration> {
+    match (read, last) {
+        (Err(error), Some(last)) if error.kind() == io::ErrorKind::NotFound => Ok(last),
+        (read, _) => read,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_last_read_is_known_when_the_group_is_gone() {
+        const SECOND: Duration = Duration::from_secs(1);
+        for (read, last, expected) in [
+            (Ok(2 * SECOND), None, Ok(2 * SECOND)),
+            (Ok(2 * SECOND), Some(SECOND), Ok(2 * SECOND)),
+            (Err(io::ErrorKind::NotFound), Some(SECOND), Ok(SECOND)),
+            (Err(io::ErrorKind::NotFound), None, Err(io::ErrorKind::NotFound)),
+            (Err(io::ErrorKind::Unsupported), Some(SECOND), Err(io::ErrorKind::Unsupported)),
+        ] {
+            let time = known(read.map_err(io::Error::from), last);
+            assert_eq!(time.map_err(|error| error.kind()), expected);
+        }
     }
 }

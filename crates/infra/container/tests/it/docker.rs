@@ -60,8 +60,11 @@ async fn a_container_lives_by_requests() {
             format!("POST /containers/{id}/attach"),
             format!("POST /containers/{id}/start"),
             format!("GET /containers/{id}/json"),
+            // Its processor time cannot be read: is it still there?
+            format!("GET /containers/{id}/json"),
         ]
     );
+    assert!(container.cpu_time().unwrap_err().to_string().contains("its control group cannot be seen from here"));
     let mut output = container.take_output().unwrap();
     let (mut stdout, mut stderr) = (String::new(), String::new());
     output.stdout.read_to_string(&mut stdout).await.unwrap();
@@ -155,6 +158,32 @@ async fn what_is_left_of_before_is_swept_by_its_label() {
     assert!(listed.contains("mu.node%3D"), "{listed}");
     let removed = requests.iter().filter(|request| request.starts_with("DELETE")).collect::<Vec<_>>();
     assert_eq!(removed, ["DELETE /containers/aa", "DELETE /containers/bb"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_of_processor_time_that_cannot_be_read_is_an_error() {
+    if !rustix::process::geteuid().is_root() {
+        println!("SKIPPED, only root can bound everything else");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let fake = Fake::start(dir.path());
+    let params = DockerParams {
+        socket: Some(fake.socket.clone()),
+        dir: dir.path().join("sockets"),
+        allow_unenforced: false,
+        env: Env::system(),
+    };
+    let runner = DockerRunner::open(params).await.unwrap();
+    let images = Images::new(Form::Packed);
+    let image = images.image(&SHELL).await;
+    let error = runner.start(spec(&image, "true")).await.unwrap_err();
+    assert!(matches!(error, RunnerError::Unenforceable { limit: "the budget of processor time", .. }), "{error:?}");
+    assert!(fake.take_requests().iter().any(|request| request.starts_with("DELETE /containers/mu-")));
+
+    fake.end_at_once();
+    let container = runner.start(spec(&image, "true")).await.unwrap();
+    container.remove().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

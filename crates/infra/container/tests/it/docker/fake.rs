@@ -29,6 +29,7 @@ struct State {
     left: Vec<String>,
     refuses_creation: bool,
     is_without_limits: bool,
+    ends_at_once: bool,
 }
 
 impl Fake {
@@ -66,6 +67,10 @@ impl Fake {
 
     pub(crate) fn refuse_creation(&self) {
         self.state.lock().unwrap().refuses_creation = true;
+    }
+
+    pub(crate) fn end_at_once(&self) {
+        self.state.lock().unwrap().ends_at_once = true;
     }
 
     pub(crate) fn be_without_limits(&self) {
@@ -132,7 +137,7 @@ fn reply(state: &mut State, asked: &str, body: &[u8]) -> (u16, Value) {
         }
         // The process of this test is in no group of a daemon's container, and must not be frozen.
         _ if asked.ends_with("/json") => {
-            let pid = std::process::id();
+            let pid = if state.ends_at_once { 0 } else { std::process::id() };
             (200, json!({ "Id": "0123456789abcdef", "State": { "Pid": pid, "OOMKilled": true } }))
         }
         _ if asked.ends_with("/wait") => (200, json!({ "StatusCode": 137 })),
