@@ -37,6 +37,9 @@ use crate::{
 /// Where a daemon listens if nothing else is known.
 const SOCKET: &str = "/var/run/docker.sock";
 
+/// What is in a runner's directory is its own: other runners may have theirs beside it.
+const DIR: &str = "sockets";
+
 /// Seconds in which a daemon answers. Waiting for a container's end is asked again after it.
 const ANSWER_SECONDS_MAX: u64 = 120;
 
@@ -48,7 +51,8 @@ const NODE_LABEL: &str = "mu.node";
 pub struct DockerParams {
     /// The daemon's socket; if not given, Docker's own.
     pub socket: Option<PathBuf>,
-    /// Where the directories of sockets are, on this machine as on the daemon's; one process at a time uses it.
+    /// Where the directories of sockets are, in `sockets/`, on this machine as on the daemon's; one process at a time uses
+    /// it.
     pub dir: PathBuf,
     /// Whether containers are started although a limit of theirs cannot be enforced. A warning names it.
     pub allow_unenforced: bool,
@@ -109,8 +113,8 @@ impl DockerRunner {
         }
 
         let opening = || format!("opening the directory of containers {}", params.dir.display());
-        let dir =
-            fs::create_dir_all(&params.dir).and_then(|()| params.dir.canonicalize()).map_err(io_error(opening))?;
+        let dir = params.dir.join(DIR);
+        let dir = fs::create_dir_all(&dir).and_then(|()| dir.canonicalize()).map_err(io_error(opening))?;
         let node = node_of(&dir);
         let cgroups = Cgroups::find(&node).map_err(io_error(|| "finding control groups".to_owned()))?;
         let is_podman = version.components.is_some_and(|all| all.iter().any(|one| one.name.contains("Podman")));
@@ -119,6 +123,11 @@ impl DockerRunner {
         let DockerParams { allow_unenforced, env, .. } = params;
         Ok(Self(Arc::new(Daemon { docker, name, node, dir, cgroups, bounds_sockets, allow_unenforced, env })))
     }
+}
+
+/// Whether there is something of containers: each has a directory until the rest of it is gone.
+pub(crate) fn has_leftovers(dir: &Path) -> bool {
+    read_dir(&dir.join(DIR)).is_ok_and(|entries| !entries.is_empty())
 }
 
 #[async_trait]

@@ -36,10 +36,13 @@ use crate::{Container, ContainerId, ContainerSpec, Network, Runner, RunnerError,
 /// Runtimes that are looked for, the quickest first.
 const RUNTIMES: [&str; 2] = ["crun", "runc"];
 
+/// What is in a runner's directory is its own: other runners may have theirs beside it.
+const DIR: &str = "oci";
+
 /// What a runner is made of.
 #[derive(Clone, Debug)]
 pub struct OciParams {
-    /// Where it keeps what containers consist of; one process at a time uses it. Made if it is not there.
+    /// Where it keeps what containers consist of, in `oci/`; one process at a time uses it. Made if it is not there.
     pub dir: PathBuf,
     /// The runtime, by its name or its path; if not given, crun and then runc.
     pub runtime: Option<PathBuf>,
@@ -70,7 +73,7 @@ impl OciRunner {
             return Err(RunnerError::Unenforceable { limit: "the memory limit", reason });
         }
         let opening = || format!("opening the directory of containers {}", params.dir.display());
-        let directory = Arc::new(Directory::open(&params.dir).map_err(io_error(opening))?);
+        let directory = Arc::new(Directory::open(&params.dir.join(DIR)).map_err(io_error(opening))?);
         let cgroups =
             Cgroups::find(&node_of(directory.path())).map_err(io_error(|| "finding control groups".to_owned()))?;
         let (cgroups, env) = (Arc::new(cgroups), params.env.clone());
@@ -184,6 +187,11 @@ fn together(mut errors: Vec<RunnerError>) -> RunnerError {
         action: "run a container; install crun or runc",
         reason: reasons.join("; "),
     }
+}
+
+/// Whether there is something of containers: each has a directory until the rest of it is gone.
+pub(crate) fn has_leftovers(dir: &Path) -> bool {
+    directory::FOLDERS.iter().any(|name| read_dir(&dir.join(DIR).join(name)).is_ok_and(|entries| !entries.is_empty()))
 }
 
 /// The ids of all containers of which there is something.

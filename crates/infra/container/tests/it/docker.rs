@@ -5,7 +5,10 @@ mod fake;
 
 use std::sync::Arc;
 
-use mu_container::{Dial, DockerParams, DockerRunner, Exit, Network, Runner, RunnerError, SOCKET_DIR, conformance};
+use mu_container::{
+    Dial, DockerParams, DockerRunner, Exit, Network, OciParams, OciRunner, Runner, RunnerError, SOCKET_DIR,
+    conformance, has_leftovers,
+};
 use mu_env::Env;
 use mu_image::Form;
 use serde_json::{Value, json};
@@ -17,7 +20,7 @@ use crate::image::Images;
 use crate::oci::{SHELL, eventually, spec};
 
 async fn open(socket: &std::path::Path, dir: &TempDir) -> Result<DockerRunner, RunnerError> {
-    let (socket, dir) = (Some(socket.to_owned()), dir.path().join("sockets"));
+    let (socket, dir) = (Some(socket.to_owned()), dir.path().to_owned());
     // Whoever runs the tests need not be root.
     DockerRunner::open(DockerParams { socket, dir, allow_unenforced: true, env: Env::system() }).await
 }
@@ -71,7 +74,7 @@ async fn a_container_lives_by_requests() {
     output.stderr.read_to_string(&mut stderr).await.unwrap();
     assert_eq!((stdout.as_str(), stderr.as_str()), ("out\n", "err\n"));
 
-    assert!(container.socket_dir().is_dir());
+    assert!(container.socket_dir().is_dir() && has_leftovers(dir.path()));
     check_body(fake.created(), &name, container.socket_dir().to_str().unwrap());
 
     container.freeze().await.unwrap();
@@ -80,7 +83,7 @@ async fn a_container_lives_by_requests() {
     assert_eq!(container.exited().await, Exit::OutOfMemory);
     let socket_dir = container.socket_dir().to_owned();
     container.remove().await.unwrap();
-    assert!(!socket_dir.exists());
+    assert!(!socket_dir.exists() && !has_leftovers(dir.path()));
     assert_eq!(
         fake.take_requests(),
         [
@@ -150,14 +153,23 @@ fn check_body(mut body: Value, image: &str, socket_dir: &str) {
 async fn what_is_left_of_before_is_swept_by_its_label() {
     let dir = tempfile::tempdir().unwrap();
     let fake = Fake::start(dir.path());
+    // Another runner was tried before, in the same directory.
+    let runtime = Some("/no/runtime".into());
+    let params = OciParams { dir: dir.path().to_owned(), runtime, allow_unenforced: true, env: Env::system() };
+    OciRunner::open(params).await.unwrap_err();
+    assert!(!has_leftovers(dir.path()));
+
     let runner = open(&fake.socket, &dir).await.unwrap();
     fake.leave(&["aa", "bb"]);
+    std::fs::create_dir_all(dir.path().join("sockets/mu-left/of")).unwrap();
+    assert!(has_leftovers(dir.path()));
     assert_eq!(runner.sweep().await.unwrap(), 2);
     let requests = fake.take_requests();
     let listed = requests.iter().find(|request| request.starts_with("GET /containers/json?all=true")).unwrap();
     assert!(listed.contains("mu.node%3D"), "{listed}");
     let removed = requests.iter().filter(|request| request.starts_with("DELETE")).collect::<Vec<_>>();
     assert_eq!(removed, ["DELETE /containers/aa", "DELETE /containers/bb"]);
+    assert!(!has_leftovers(dir.path()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,7 +182,7 @@ async fn a_budget_of_processor_time_that_cannot_be_read_is_an_error() {
     let fake = Fake::start(dir.path());
     let params = DockerParams {
         socket: Some(fake.socket.clone()),
-        dir: dir.path().join("sockets"),
+        dir: dir.path().to_owned(),
         allow_unenforced: false,
         env: Env::system(),
     };
@@ -215,7 +227,7 @@ async fn what_a_daemon_cannot_do_is_said() {
     assert_eq!(left, 0, "nothing is left of it");
 
     fake.be_without_limits();
-    let (socket, dir) = (Some(fake.socket.clone()), dir.path().join("sockets"));
+    let (socket, dir) = (Some(fake.socket.clone()), dir.path().to_owned());
     let params = DockerParams { socket, dir: dir.clone(), allow_unenforced: false, env: Env::system() };
     let error = DockerRunner::open(params.clone()).await.unwrap_err();
     assert!(matches!(error, RunnerError::Unenforceable { limit: "the memory limit", .. }), "{error:?}");

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::{env, fs};
 
-use mu_container::Runner;
+use mu_container::{Runner, has_leftovers};
 use mu_image::Form;
 
 use crate::image::Images;
@@ -52,6 +52,7 @@ async fn what_a_killed_node_leaves_is_swept() {
     node.kill().unwrap();
     node.wait().unwrap();
 
+    assert!(has_leftovers(dir.path()));
     // What it had mounted of images is the store's to clear away.
     let images = Images::at(dir.path(), Form::Unpacked);
     let runner = open(dir.path()).await.unwrap();
