@@ -53,7 +53,7 @@ impl Containers {
 
     /// Clears away what containers of a node left that was killed, and collects images until the node stops.
     pub(crate) async fn run(self: Arc<Self>, shutdown: Shutdown) {
-        if runner::has_leftovers(&self.run_dir())
+        if mu_container::has_leftovers(&self.run_dir())
             && let Err(error) = self.open().await
         {
             tracing::warn!(%error, "containers of an earlier run of this node may still be there");
