@@ -30,8 +30,8 @@ use self::container::{DockerContainer, Held};
 use crate::cgroup::{Cgroups, Group};
 use crate::limits::unenforceable;
 use crate::{
-    Container, ContainerId, ContainerOutput, ContainerSpec, Network, Runner, RunnerError, io_error, mounts, node_of,
-    read_dir, socket_dir,
+    Container, ContainerId, ContainerOutput, ContainerSpec, Network, Runner, RunnerError, io_error, node_of, read_dir,
+    socket_dir,
 };
 
 /// Where a daemon listens if nothing else is known.
@@ -177,12 +177,18 @@ impl Runner for DockerRunner {
         let options = ListContainersOptions { all: true, filters: Some(filters), ..ListContainersOptions::default() };
         let containers = daemon.docker.list_containers(Some(options)).await;
         let containers = containers.map_err(|error| daemon.failed("list containers", &error))?;
+        let mut removed = Ok(());
         for id in containers.iter().filter_map(|container| container.id.as_deref()) {
-            daemon.remove(id, daemon.group(id).await.as_ref()).await?;
+            removed = removed.and(daemon.remove(id, daemon.group(id).await.as_ref()).await);
         }
-        mounts::unmount_beneath(&daemon.dir)
-            .and_then(|()| read_dir(&daemon.dir)?.iter().try_for_each(|entry| fs::remove_dir_all(entry.path())))
-            .map_err(io_error(|| "removing what containers of before had".to_owned()))?;
+        let looking = io_error(|| "looking for what containers of before had".to_owned());
+        for entry in read_dir(&daemon.dir).map_err(looking)? {
+            // What is in it is the container's, and need not let itself be removed by who is not root.
+            if let Err(error) = daemon.remove_socket_dir(&entry.path()) {
+                tracing::warn!(%error, path = %entry.path().display(), "the directory of a container of before stays");
+            }
+        }
+        removed?;
         Ok(containers.len())
     }
 }
@@ -244,6 +250,17 @@ impl Daemon {
         fs::create_dir_all(dir)?;
         // Its user is somebody else, and who is not root can give nothing away.
         fs::set_permissions(dir, fs::Permissions::from_mode(0o777))
+    }
+
+    /// It is fine if it is not there.
+    fn remove_socket_dir(&self, dir: &Path) -> io::Result<()> {
+        if self.bounds_sockets {
+            socket_dir::unmake(dir)?;
+        }
+        match fs::remove_dir_all(dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// The control group of a container, where it can be seen and surely is its own: what is done to it is done to all

@@ -125,13 +125,21 @@ impl Runner for OciRunner {
         let Launcher { directory, cgroups, .. } = &self.0.launcher;
         let looking = io_error(|| "looking for containers of before".to_owned());
         let ids = leftovers(directory, cgroups).map_err(looking)?;
+        let mut ended = Ok(());
         for id in &ids {
-            let (directory, cgroups) = (directory.clone(), cgroups.clone());
-            Remains::of(ContainerId::of(id), directory, cgroups).remove().await?;
+            let remains = Remains::of(ContainerId::of(id), directory.clone(), cgroups.clone());
+            if let Err(error) = remains.kill().await {
+                ended = ended.and(Err(error));
+            } else if let Err(error) = remains.clear().await {
+                tracing::warn!(%error, "something of a container of before stays");
+            }
         }
-        mounts::unmount_beneath(directory.path())
-            .and_then(|()| read_dir(&directory.roots())?.iter().try_for_each(|root| fs::remove_dir(root.path())))
-            .map_err(io_error(|| "unmounting what containers of before had".to_owned()))?;
+        let unmounted = mounts::unmount_beneath(directory.path())
+            .and_then(|()| read_dir(&directory.roots())?.iter().try_for_each(|root| fs::remove_dir(root.path())));
+        if let Err(error) = unmounted {
+            tracing::warn!(%error, "root filesystems of containers of before stay");
+        }
+        ended?;
         Ok(ids.len())
     }
 }

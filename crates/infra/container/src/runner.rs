@@ -32,10 +32,11 @@ pub trait Runner: Send + Sync + fmt::Debug {
     async fn start(&self, spec: ContainerSpec) -> Result<Box<dyn Container>, RunnerError>;
 
     /// Removes what containers of a node that was killed left behind: processes, cgroups, mounts, namespaces,
-    /// directories. Called before the first start. Answers how many containers there were.
+    /// directories. Called before the first start. Answers how many containers there were. Files that stay are told in the
+    /// log alone: they harm nobody but the one who left them.
     ///
     /// # Errors
-    /// When something cannot be removed; it names what.
+    /// When a container may still run; it names which. What else there is was removed.
     async fn sweep(&self) -> Result<usize, RunnerError>;
 }
 

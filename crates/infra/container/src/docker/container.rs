@@ -1,9 +1,9 @@
 //! A container that a daemon started.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
-use std::{fs, io};
 
 use async_trait::async_trait;
 use bollard::errors::Error;
@@ -14,7 +14,7 @@ use tokio::sync::{OnceCell, oneshot};
 
 use super::Daemon;
 use crate::cgroup::{Freeze, Group};
-use crate::{Container, ContainerId, ContainerOutput, Exit, RunnerError, io_error, socket_dir};
+use crate::{Container, ContainerId, ContainerOutput, Exit, RunnerError, io_error};
 
 /// Daemons tell a signal as this and its number, as shells do.
 const SIGNALS: i64 = 128;
@@ -181,11 +181,8 @@ impl Held {
 
     pub(super) async fn remove(&self) -> Result<(), RunnerError> {
         self.daemon.remove(self.id.as_str(), self.group.get()).await?;
-        let removed = socket_dir::unmake(&self.socket_dir).and_then(|()| match fs::remove_dir_all(&self.socket_dir) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        });
-        removed.map_err(io_error(|| format!("removing the directory of container {}", self.id)))
+        let removed = self.daemon.remove_socket_dir(&self.socket_dir);
+        removed.map_err(io_error(|| format!("removing the directory {}", self.socket_dir.display())))
     }
 }
 

@@ -63,6 +63,19 @@ async fn what_a_killed_node_leaves_is_swept() {
     Machine { runner, dir, images }.assert_empty();
 }
 
+#[tokio::test]
+async fn files_that_stay_keep_nobody_from_starting() {
+    let Some(Machine { runner, dir, .. }) = Machine::open().await else { return };
+    // Directories are removed, and this is none.
+    let stays = dir.path().join("oci/state/stays");
+    let goes = dir.path().join("oci/containers/goes");
+    fs::write(&stays, "").unwrap();
+    fs::create_dir(&goes).unwrap();
+    tokio::time::pause();
+    assert_eq!(runner.sweep().await.unwrap(), 2);
+    assert!(stays.exists() && !goes.exists());
+}
+
 /// The control groups of a container.
 fn groups(id: &str) -> Vec<String> {
     let find = Command::new("find").args(["/sys/fs/cgroup", "-type", "d", "-name", id]).output().unwrap();
