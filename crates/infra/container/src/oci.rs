@@ -94,7 +94,7 @@ impl OciRunner {
                 }
             }
         }
-        Err(together(errors))
+        Err(together(&errors))
     }
 }
 
@@ -184,16 +184,29 @@ async fn candidates(given: Option<&Path>, cgroups: &Cgroups, errors: &mut Vec<Ru
     candidates
 }
 
-/// One error for several runtimes: a limit that cannot be enforced by any is the machine's fault.
-fn together(mut errors: Vec<RunnerError>) -> RunnerError {
-    if let Some(at) = errors.iter().position(|error| matches!(error, RunnerError::Unenforceable { .. })) {
-        return errors.swap_remove(at);
-    }
-    let reasons: Vec<_> = errors.iter().map(ToString::to_string).collect();
-    RunnerError::Runtime {
-        runtime: "no OCI runtime here".to_owned(),
-        action: "run a container; install crun or runc",
-        reason: reasons.join("; "),
+/// One error for several runtimes, with the reasons of all: a limit that one cannot enforce is what the machine lacks.
+fn together(errors: &[RunnerError]) -> RunnerError {
+    let limit = errors.iter().find_map(|error| match error {
+        RunnerError::Unenforceable { limit, .. } => Some(*limit),
+        _ => None,
+    });
+    let mut reasons: Vec<_> = errors
+        .iter()
+        .map(|error| match error {
+            RunnerError::Unenforceable { limit: other, reason } if Some(*other) == limit => reason.clone(),
+            error => error.to_string(),
+        })
+        .collect();
+    // A runtime may have been tried in two ways.
+    reasons.dedup();
+    let reason = reasons.join("; ");
+    match limit {
+        Some(limit) => RunnerError::Unenforceable { limit, reason },
+        None => RunnerError::Runtime {
+            runtime: "no OCI runtime here".to_owned(),
+            action: "run a container; install crun or runc",
+            reason,
+        },
     }
 }
 
@@ -209,4 +222,42 @@ fn leftovers(directory: &Directory, cgroups: &Cgroups) -> io::Result<BTreeSet<St
         ids.extend(read_dir(&dir)?.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()));
     }
     Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reasons_of_all_runtimes_are_told() {
+        let unset = |limit, runtime: &str| RunnerError::Unenforceable {
+            limit,
+            reason: format!("{runtime} did not set it, or let the settings allow it"),
+        };
+        let refused = |runtime: &str| RunnerError::Runtime {
+            runtime: runtime.to_owned(),
+            action: "start the container",
+            reason: "no".to_owned(),
+        };
+        for (errors, expected) in [
+            (
+                vec![refused("crun 1"), unset("the memory limit", "runc 1"), unset("the memory limit", "runc 1")],
+                "the memory limit cannot be enforced on this machine: crun 1 could not start the container: no; runc 1 \
+                 did not set it, or let the settings allow it",
+            ),
+            (
+                vec![unset("the memory limit", "crun 1"), unset("the limit of processes", "runc 1")],
+                "the memory limit cannot be enforced on this machine: crun 1 did not set it, or let the settings allow \
+                 it; the limit of processes cannot be enforced on this machine: runc 1 did not set it, or let the \
+                 settings allow it",
+            ),
+            (
+                vec![refused("crun 1"), refused("runc 1")],
+                "no OCI runtime here could not run a container; install crun or runc: crun 1 could not start the \
+                 container: no; runc 1 could not start the container: no",
+            ),
+        ] {
+            assert_eq!(together(&errors).to_string(), expected);
+        }
+    }
 }
