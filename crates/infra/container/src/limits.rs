@@ -11,6 +11,9 @@ pub(crate) const HOST_NAME: &str = "function";
 /// `/dev/shm`, which is memory of the container like `/tmp`: semaphores and small buffers of language runtimes.
 pub(crate) const SHM_BYTES: u64 = 8 << 20;
 
+/// Files and directories in it, itself among them.
+pub(crate) const SHM_FILES: u64 = 256;
+
 /// The kernel ends containers before the node when the machine's memory runs out.
 pub(crate) const OOM_SCORE_ADJUSTMENT: i32 = 500;
 

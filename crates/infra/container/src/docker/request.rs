@@ -10,7 +10,9 @@ use bollard::models::{
 use bollard::query_parameters::RemoveContainerOptions;
 
 use super::NODE_LABEL;
-use crate::limits::{CPU_PERIOD_US, HOST_NAME, OOM_SCORE_ADJUSTMENT, SHM_BYTES, USER, cpu_quota_us, rlimits};
+use crate::limits::{
+    CPU_PERIOD_US, HOST_NAME, OOM_SCORE_ADJUSTMENT, SHM_BYTES, SHM_FILES, USER, cpu_quota_us, rlimits,
+};
 use crate::{ContainerSpec, SOCKET_DIR, seccomp};
 
 pub(super) fn body(spec: &ContainerSpec, socket_dir: &Path, node: &str) -> ContainerCreateBody {
@@ -41,6 +43,8 @@ fn host_config(spec: &ContainerSpec, socket_dir: &Path) -> HostConfig {
     let number = |value: u64| Some(i64::try_from(value).unwrap_or(i64::MAX));
     let (size, files) = (limits.tmp_bytes, limits.tmp_files.saturating_add(2));
     let tmp = format!("rw,nosuid,nodev,exec,mode=1777,size={size},nr_inodes={files}");
+    // Instead of what daemons mount there, which has no limit of files.
+    let shm = format!("rw,nosuid,nodev,noexec,mode=1777,size={SHM_BYTES},nr_inodes={SHM_FILES}");
     let ulimits = rlimits(limits).map(|(name, value)| ResourcesUlimits {
         name: Some(name.to_lowercase()),
         soft: number(value),
@@ -60,8 +64,7 @@ fn host_config(spec: &ContainerSpec, socket_dir: &Path) -> HostConfig {
         cpu_quota: cpu_quota_us(limits).and_then(number),
         ulimits: Some(ulimits.into()),
         oom_score_adj: Some(OOM_SCORE_ADJUSTMENT.into()),
-        tmpfs: Some(HashMap::from([("/tmp".to_owned(), tmp)])),
-        shm_size: number(SHM_BYTES),
+        tmpfs: Some(HashMap::from([("/tmp".to_owned(), tmp), ("/dev/shm".to_owned(), shm)])),
         mounts: Some(vec![Mount {
             typ: Some(MountType::BIND),
             source: Some(socket_dir.to_string_lossy().into_owned()),

@@ -135,8 +135,10 @@ fn check_body(mut body: Value, image: &str, socket_dir: &str) {
                 "PidsLimit": 20,
                 "ReadonlyRootfs": true,
                 "SecurityOpt": null,
-                "ShmSize": 8 << 20,
-                "Tmpfs": { "/tmp": "rw,nosuid,nodev,exec,mode=1777,size=1048576,nr_inodes=22" },
+                "Tmpfs": {
+                    "/dev/shm": "rw,nosuid,nodev,noexec,mode=1777,size=8388608,nr_inodes=256",
+                    "/tmp": "rw,nosuid,nodev,exec,mode=1777,size=1048576,nr_inodes=22",
+                },
                 "Ulimits": [
                     limit("nofile", 100),
                     limit("memlock", 65_536),
