@@ -136,9 +136,16 @@ impl Runner for DockerRunner {
         &self.0.name
     }
 
-    async fn prepare(&self, image: &Image) -> Result<(), RunnerError> {
-        image.command()?;
+    async fn prepare(&self, image: &Image, network: &Network) -> Result<(), RunnerError> {
         let daemon = &self.0;
+        if let Network::Egress(_) = network {
+            return Err(RunnerError::Runtime {
+                runtime: daemon.name.clone(),
+                action: "give a container `network: egress`",
+                reason: "a daemon does not know the node's rules; use crun or runc, or `network: none`".to_owned(),
+            });
+        }
+        image.command()?;
         let name = image.daemon_name();
         match daemon.docker.inspect_image(&name).await {
             Ok(_) => return Ok(()),
@@ -154,13 +161,6 @@ impl Runner for DockerRunner {
     }
 
     async fn start(&self, spec: ContainerSpec) -> Result<Box<dyn Container>, RunnerError> {
-        if let Network::Egress(_) = spec.network {
-            return Err(RunnerError::Runtime {
-                runtime: self.0.name.clone(),
-                action: "give a container `network: egress`",
-                reason: "a daemon does not know the node's rules; use crun or runc, or `network: none`".to_owned(),
-            });
-        }
         let (sender, receiver) = oneshot::channel();
         let runner = self.clone();
         self.0.env.tasks().spawn(async move {
@@ -195,7 +195,7 @@ impl Runner for DockerRunner {
 
 impl DockerRunner {
     async fn start_held(&self, spec: &ContainerSpec) -> Result<Box<dyn Container>, RunnerError> {
-        self.prepare(&spec.image).await?;
+        self.prepare(&spec.image, &spec.network).await?;
         let id = ContainerId::random(&self.0.env);
         let socket_dir = self.0.dir.join(id.as_str());
         let held = Arc::new(Held::new(self.0.clone(), id, socket_dir));

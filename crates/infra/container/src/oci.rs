@@ -104,7 +104,7 @@ impl Runner for OciRunner {
         self.0.launcher.runtime.name()
     }
 
-    async fn prepare(&self, image: &Image) -> Result<(), RunnerError> {
+    async fn prepare(&self, image: &Image, _network: &Network) -> Result<(), RunnerError> {
         image.command()?;
         self.0.roots.of(image, &self.0.launcher.directory).await?;
         Ok(())

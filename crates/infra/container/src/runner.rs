@@ -21,8 +21,8 @@ pub trait Runner: Send + Sync + fmt::Debug {
     /// filesystem, or hands it to the daemon. Can be repeated.
     ///
     /// # Errors
-    /// When the image cannot be run here.
-    async fn prepare(&self, image: &Image) -> Result<(), RunnerError>;
+    /// When the image cannot be run here, or its containers cannot have that network.
+    async fn prepare(&self, image: &Image, network: &Network) -> Result<(), RunnerError>;
 
     /// Starts a container. When it returns, the process was started; nothing is known yet of what it does. Dropping the
     /// future leaves nothing behind.

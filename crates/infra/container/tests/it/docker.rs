@@ -222,8 +222,11 @@ async fn what_a_daemon_cannot_do_is_said() {
     let images = Images::new(Form::Packed);
     let mut egress = spec(&images.image(&SHELL).await, "true");
     egress.network = Network::Egress(Arc::new(Nobody));
-    let error = runner.start(egress).await.unwrap_err().to_string();
-    assert!(error.contains("use crun or runc, or `network: none`"), "{error}");
+    let prepared = runner.prepare(&egress.image, &egress.network).await;
+    for error in [prepared.unwrap_err(), runner.start(egress).await.unwrap_err()] {
+        assert!(error.to_string().contains("use crun or runc, or `network: none`"), "{error}");
+    }
+    assert!(!fake.take_requests().contains(&"POST /images/load".to_owned()));
 
     fake.refuse_creation();
     let error = runner.start(spec(&images.image(&SHELL).await, "true")).await.unwrap_err().to_string();
