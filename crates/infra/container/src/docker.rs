@@ -5,6 +5,7 @@
 //! has a store of images of its own, which gets each image as an archive.
 
 mod container;
+mod images;
 mod request;
 
 use std::collections::HashMap;
@@ -15,13 +16,11 @@ use std::{fs, io};
 use async_trait::async_trait;
 use bollard::container::{AttachContainerResults, LogOutput};
 use bollard::errors::Error;
-use bollard::query_parameters::{
-    AttachContainerOptions, CreateContainerOptions, ImportImageOptions, ListContainersOptions,
-};
+use bollard::query_parameters::{AttachContainerOptions, CreateContainerOptions, ListContainersOptions};
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::StreamExt;
 use mu_env::Env;
-use mu_image::Image;
+use mu_image::{Digest, Image};
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
@@ -146,18 +145,11 @@ impl Runner for DockerRunner {
             });
         }
         image.command()?;
-        let name = image.daemon_name();
-        match daemon.docker.inspect_image(&name).await {
-            Ok(_) => return Ok(()),
-            Err(Error::DockerResponseServerError { status_code: 404, .. }) => {}
-            Err(error) => return Err(daemon.failed("look for the image", &error)),
-        }
-        let archive = image.archive()?;
-        let mut loaded = Box::pin(daemon.docker.import_image_stream(ImportImageOptions::default(), archive, None));
-        while let Some(progress) = loaded.next().await {
-            progress.map_err(|error| daemon.failed("load the image", &error))?;
-        }
-        Ok(())
+        daemon.load_image(image).await
+    }
+
+    async fn forget_images(&self, is_wanted: &(dyn for<'a> Fn(&'a Digest) -> bool + Sync)) -> Result<(), RunnerError> {
+        self.0.remove_images(is_wanted).await
     }
 
     async fn start(&self, spec: ContainerSpec) -> Result<Box<dyn Container>, RunnerError> {
@@ -216,7 +208,7 @@ async fn start(daemon: &Arc<Daemon>, held: &Held, spec: &ContainerSpec) -> Resul
     let making = || format!("making the directory of container {id}");
     daemon.make_socket_dir(held.socket_dir()).map_err(io_error(making))?;
     let options = CreateContainerOptions { name: Some(id.to_string()), ..CreateContainerOptions::default() };
-    let body = request::body(spec, held.socket_dir(), &daemon.node);
+    let body = request::body(spec, daemon.image_name(spec.image.digest()), held.socket_dir(), &daemon.node);
     let created = docker.create_container(Some(options), body).await;
     created.map_err(|error| daemon.failed("create the container", &error))?;
     let options =

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mu_env::Env;
-use mu_image::Image;
+use mu_image::{Digest, Image};
 use tokio::net::TcpStream;
 
 /// Starts containers. Dropping a runner leaves containers that others hold as they are.
@@ -23,6 +23,15 @@ pub trait Runner: Send + Sync + fmt::Debug {
     /// # Errors
     /// When the image cannot be run here, or its containers cannot have that network.
     async fn prepare(&self, image: &Image, network: &Network) -> Result<(), RunnerError>;
+
+    /// Removes what was made of images, beside what they are made of, that are not wanted any more: in the store of a daemon.
+    /// An image that becomes wanted meanwhile has to be prepared again.
+    ///
+    /// # Errors
+    /// When one cannot be removed.
+    async fn forget_images(&self, _is_wanted: &(dyn for<'a> Fn(&'a Digest) -> bool + Sync)) -> Result<(), RunnerError> {
+        Ok(())
+    }
 
     /// Starts a container. When it returns, the process was started; nothing is known yet of what it does. Dropping the
     /// future leaves nothing behind.

@@ -15,10 +15,10 @@ use crate::limits::{
 };
 use crate::{ContainerSpec, SOCKET_DIR, seccomp};
 
-pub(super) fn body(spec: &ContainerSpec, socket_dir: &Path, node: &str) -> ContainerCreateBody {
+pub(super) fn body(spec: &ContainerSpec, image: String, socket_dir: &Path, node: &str) -> ContainerCreateBody {
     let labels = [(NODE_LABEL, node), ("mu.label", spec.label.as_str())];
     ContainerCreateBody {
-        image: Some(spec.image.daemon_name()),
+        image: Some(image),
         hostname: Some(HOST_NAME.to_owned()),
         user: Some(format!("{USER}:{USER}")),
         // Those of the image are added by the daemon.

@@ -50,7 +50,9 @@ async fn a_container_lives_by_requests() {
     let mut limited = spec(&image, "true");
     limited.limits.milli_cpus = Some(250);
     let mut container = runner.start(limited).await.unwrap();
-    let (id, name) = (container.id().to_string(), image.daemon_name());
+    let id = container.id().to_string();
+    let name = fake.created()["Image"].as_str().unwrap().to_owned();
+    assert!(name.starts_with("mu/image-") && name.ends_with(image.digest().hex()), "{name}");
     assert_eq!(
         fake.take_requests(),
         [
@@ -175,6 +177,30 @@ async fn what_is_left_of_before_is_swept_by_its_label() {
     assert_eq!(removed, ["DELETE /containers/aa", "DELETE /containers/bb"]);
     let left = std::fs::read_dir(dir.path().join("sockets")).unwrap();
     assert_eq!(left.map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>(), ["mu-file"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn images_that_are_not_wanted_any_more_are_removed() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let fake = Fake::start(one.path());
+    let runner = open(&fake.socket, &one).await.unwrap();
+    let neighbour = open(&fake.socket, &other).await.unwrap();
+    let images = Images::new(Form::Packed);
+    let (kept, left) = (images.image(&SHELL).await, images.image(&["/bin/true"]).await);
+    for (runner, image) in [(&runner, &kept), (&runner, &left), (&neighbour, &left)] {
+        runner.prepare(image, &Network::None).await.unwrap();
+    }
+    let loaded = fake.images();
+    assert_eq!(loaded.len(), 3);
+    fake.take_requests();
+    runner.forget_images(&|digest| digest == kept.digest()).await.unwrap();
+    // What the neighbour has is left alone, whatever it is.
+    let gone: Vec<_> = loaded.difference(&fake.images()).cloned().collect();
+    assert!(gone.len() == 1 && gone[0].ends_with(left.digest().hex()), "{gone:?}");
+    neighbour.forget_images(&|_| false).await.unwrap();
+    assert_eq!(fake.images().len(), 1);
+    runner.forget_images(&|_| true).await.unwrap();
+    assert_eq!(fake.images().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,7 +24,6 @@ pub(crate) struct Fake {
 struct State {
     requests: Vec<String>,
     images: BTreeSet<String>,
-    loaded: bool,
     created: Value,
     left: Vec<String>,
     refuses_creation: bool,
@@ -59,6 +58,11 @@ impl Fake {
     /// The body of the last creation.
     pub(crate) fn created(&self) -> Value {
         self.state.lock().unwrap().created.clone()
+    }
+
+    /// The names of the images that it has.
+    pub(crate) fn images(&self) -> BTreeSet<String> {
+        self.state.lock().unwrap().images.clone()
     }
 
     pub(crate) fn leave(&self, ids: &[&str]) {
@@ -115,15 +119,23 @@ fn reply(state: &mut State, asked: &str, body: &[u8]) -> (u16, Value) {
             (200, limits)
         }
         "POST /images/load" => {
-            state.loaded = true;
+            state.images.insert(name_in(body));
             (200, json!({ "stream": "Loaded image" }))
         }
+        "GET /images/json" => {
+            let image = |name: &String| {
+                json!({ "Id": "sha256:0", "ParentId": "", "RepoTags": [name], "RepoDigests": [], "Created": 0,
+                    "Size": 0, "SharedSize": -1, "Labels": {}, "Containers": -1 })
+            };
+            (200, state.images.iter().map(image).collect())
+        }
         _ if asked.starts_with("GET /images/") => {
-            let is_here = std::mem::take(&mut state.loaded) || state.images.contains(asked);
-            if is_here {
-                state.images.insert(asked.to_owned());
-            }
-            (if is_here { 200 } else { 404 }, json!({ "message": "no such image" }))
+            let name = asked.strip_prefix("GET /images/").unwrap().strip_suffix("/json").unwrap();
+            (if state.images.contains(name) { 200 } else { 404 }, json!({ "message": "no such image" }))
+        }
+        _ if asked.starts_with("DELETE /images/") => {
+            let name = asked.strip_prefix("DELETE /images/").unwrap();
+            (if state.images.remove(name) { 200 } else { 404 }, json!([{ "Untagged": name }]))
         }
         _ if asked.starts_with("POST /containers/create") && state.refuses_creation => {
             (500, json!({ "message": "no room" }))
@@ -143,6 +155,13 @@ fn reply(state: &mut State, asked: &str, body: &[u8]) -> (u16, Value) {
         _ if asked.ends_with("/wait") => (200, json!({ "StatusCode": 137 })),
         _ => (204, json!({})),
     }
+}
+
+/// The name that an archive gives its image.
+fn name_in(archive: &[u8]) -> String {
+    let text = String::from_utf8_lossy(archive);
+    let (_, list) = text.split_once(r#""RepoTags":[""#).unwrap();
+    list.split_once('"').unwrap().0.to_owned()
 }
 
 /// Frames of a line each for both outputs, and the end.
