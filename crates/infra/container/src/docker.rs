@@ -220,11 +220,12 @@ async fn start(daemon: &Arc<Daemon>, held: &Held, spec: &ContainerSpec) -> Resul
     let started = docker.start_container(id.as_str(), None).await;
     started.map_err(|error| daemon.failed("start the container", &error))?;
     held.started(daemon.group(id.as_str()).await);
-    // One that has ended meanwhile has no group any more.
-    if let Err(error) = held.cpu_time()
-        && daemon.process(id.as_str()).await.is_some()
-    {
-        unenforceable("the budget of processor time", &error.to_string(), daemon.allow_unenforced)?;
+    if let Err(error) = held.cpu_time() {
+        if daemon.process(id.as_str()).await.is_some() {
+            unenforceable("the budget of processor time", &error.to_string(), daemon.allow_unenforced)?;
+        } else {
+            held.has_ended_at_once();
+        }
     }
     Ok(output)
 }

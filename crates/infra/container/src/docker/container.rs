@@ -115,6 +115,11 @@ impl Held {
         }
     }
 
+    /// Notes that it ended before its control group was seen: nobody knows what little it used.
+    pub(super) fn has_ended_at_once(&self) {
+        *self.cpu_time.lock().unwrap_or_else(PoisonError::into_inner) = Some(Duration::ZERO);
+    }
+
     pub(super) fn id(&self) -> &ContainerId {
         &self.id
     }

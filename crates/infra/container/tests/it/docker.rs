@@ -4,6 +4,7 @@
 mod fake;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mu_container::{
     Dial, DockerParams, DockerRunner, Exit, Network, OciParams, OciRunner, Runner, RunnerError, SOCKET_DIR,
@@ -226,6 +227,7 @@ async fn a_budget_of_processor_time_that_cannot_be_read_is_an_error() {
 
     fake.end_at_once();
     let container = runner.start(spec(&image, "true")).await.unwrap();
+    assert_eq!(container.cpu_time().unwrap(), Duration::ZERO);
     container.remove().await.unwrap();
 }
 
