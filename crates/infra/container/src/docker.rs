@@ -30,7 +30,7 @@ use crate::cgroup::{Cgroups, Group};
 use crate::limits::unenforceable;
 use crate::{
     Container, ContainerId, ContainerOutput, ContainerSpec, Network, Runner, RunnerError, io_error, node_of, read_dir,
-    socket_dir,
+    seccomp, socket_dir,
 };
 
 /// Where a daemon listens if nothing else is known.
@@ -70,9 +70,12 @@ struct Daemon {
     name: String,
     node: String,
     dir: PathBuf,
+    /// The filter of system calls, as an option of a container.
+    seccomp: String,
     cgroups: Cgroups,
     /// Whether the directory of a socket is a small filesystem of its own, which takes root.
     bounds_sockets: bool,
+    limits_files: bool,
     allow_unenforced: bool,
     env: Env,
 }
@@ -97,6 +100,7 @@ impl DockerRunner {
         let info = docker.info().await.map_err(unreachable)?;
 
         let bounds_sockets = rustix::process::geteuid().is_root();
+        let is_podman = version.components.is_some_and(|all| all.iter().any(|one| one.name.contains("Podman")));
         let has_seccomp = info.security_options.is_none_or(|all| all.iter().any(|one| one.contains("seccomp")));
         for (is_enforced, limit, reason) in [
             (info.memory_limit, "the memory limit", "the daemon cannot limit memory"),
@@ -105,6 +109,7 @@ impl DockerRunner {
             (info.cpu_cfs_quota, "the processor limit", "the daemon cannot limit processor time"),
             (Some(has_seccomp), "the filter of system calls", "the daemon has no seccomp"),
             (Some(bounds_sockets), "the size of the socket's directory", "the node is not root"),
+            (Some(!is_podman), "the limit of files in `/tmp`", "Podman cannot limit files"),
         ] {
             if is_enforced == Some(false) {
                 unenforceable(limit, reason, params.allow_unenforced)?;
@@ -115,13 +120,34 @@ impl DockerRunner {
         let dir = params.dir.join(DIR);
         let dir = fs::create_dir_all(&dir).and_then(|()| dir.canonicalize()).map_err(io_error(opening))?;
         let node = node_of(&dir);
+        let seccomp = seccomp_option(&dir, is_podman).map_err(io_error(opening))?;
         let cgroups = Cgroups::find(&node).map_err(io_error(|| "finding control groups".to_owned()))?;
-        let is_podman = version.components.is_some_and(|all| all.iter().any(|one| one.name.contains("Podman")));
         let name = if is_podman { "podman" } else { "docker" };
         let name = format!("{name} {}", version.version.unwrap_or_default());
-        let DockerParams { allow_unenforced, env, .. } = params;
-        Ok(Self(Arc::new(Daemon { docker, name, node, dir, cgroups, bounds_sockets, allow_unenforced, env })))
+        Ok(Self(Arc::new(Daemon {
+            docker,
+            name,
+            node,
+            dir,
+            seccomp,
+            cgroups,
+            bounds_sockets,
+            limits_files: !is_podman,
+            allow_unenforced: params.allow_unenforced,
+            env: params.env,
+        })))
     }
+}
+
+/// The filter of system calls as a daemon takes it: Docker in its own words, Podman by the name of a file.
+fn seccomp_option(dir: &Path, is_podman: bool) -> io::Result<String> {
+    let profile = seccomp::profile().to_string();
+    if !is_podman {
+        return Ok(format!("seccomp={profile}"));
+    }
+    let path = dir.with_file_name("seccomp.json");
+    fs::write(&path, profile)?;
+    Ok(format!("seccomp={}", path.display()))
 }
 
 /// Whether there is something of containers: each has a directory until the rest of it is gone.
@@ -208,7 +234,7 @@ async fn start(daemon: &Arc<Daemon>, held: &Held, spec: &ContainerSpec) -> Resul
     let making = || format!("making the directory of container {id}");
     daemon.make_socket_dir(held.socket_dir()).map_err(io_error(making))?;
     let options = CreateContainerOptions { name: Some(id.to_string()), ..CreateContainerOptions::default() };
-    let body = request::body(spec, daemon.image_name(spec.image.digest()), held.socket_dir(), &daemon.node);
+    let body = request::body(daemon, spec, held.socket_dir());
     let created = docker.create_container(Some(options), body).await;
     created.map_err(|error| daemon.failed("create the container", &error))?;
     let options =

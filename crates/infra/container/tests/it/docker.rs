@@ -36,7 +36,8 @@ async fn a_real_daemon_conforms() {
     let runner = open(socket.as_ref(), &dir).await.unwrap();
     let images = Images::new(Form::Packed);
     let image = images.image(&conformance::COMMAND).await;
-    conformance::check(Arc::new(runner), image).await;
+    conformance::check(Arc::new(runner.clone()), image).await;
+    runner.forget_images(&|_| false).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,6 +153,31 @@ fn check_body(mut body: Value, image: &str, socket_dir: &str) {
             },
         })
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn podman_is_asked_in_its_own_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let fake = Fake::start(dir.path());
+    fake.be_podman();
+    let runner = open(&fake.socket, &dir).await.unwrap();
+    assert_eq!(runner.name(), "podman 28.2.2");
+    let images = Images::new(Form::Packed);
+    let container = runner.start(spec(&images.image(&SHELL).await, "true")).await.unwrap();
+    let config = &fake.created()["HostConfig"];
+    let tmp = json!("rw,nosuid,nodev,exec,mode=1777,size=1048576");
+    assert_eq!(config["Tmpfs"]["/tmp"], tmp, "it takes no limit of files");
+    // A filter is named by its file, which stays as long as the runner does.
+    let path = config["SecurityOpt"][1].as_str().unwrap().strip_prefix("seccomp=").unwrap();
+    let filter: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    assert_eq!(filter["defaultErrnoRet"], json!(1));
+    container.remove().await.unwrap();
+    assert!(!has_leftovers(dir.path()));
+
+    let (socket, dir) = (Some(fake.socket.clone()), dir.path().to_owned());
+    let params = DockerParams { socket, dir, allow_unenforced: false, env: Env::system() };
+    let error = DockerRunner::open(params).await.unwrap_err();
+    assert!(matches!(error, RunnerError::Unenforceable { .. }), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

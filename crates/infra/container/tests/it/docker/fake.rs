@@ -29,6 +29,7 @@ struct State {
     refuses_creation: bool,
     is_without_limits: bool,
     ends_at_once: bool,
+    is_podman: bool,
 }
 
 impl Fake {
@@ -77,6 +78,10 @@ impl Fake {
         self.state.lock().unwrap().ends_at_once = true;
     }
 
+    pub(crate) fn be_podman(&self) {
+        self.state.lock().unwrap().is_podman = true;
+    }
+
     pub(crate) fn be_without_limits(&self) {
         self.state.lock().unwrap().is_without_limits = true;
     }
@@ -109,7 +114,8 @@ fn reply(state: &mut State, asked: &str, body: &[u8]) -> (u16, Value) {
     let limits = !state.is_without_limits;
     match asked {
         "GET /version" => {
-            let components = json!([{ "Name": "Engine", "Version": "28.2.2" }]);
+            let name = if state.is_podman { "Podman Engine" } else { "Engine" };
+            let components = json!([{ "Name": name, "Version": "28.2.2" }]);
             (200, json!({ "Version": "28.2.2", "ApiVersion": "1.48", "Components": components }))
         }
         "GET /info" => {
