@@ -106,6 +106,9 @@ fn a_dockerfile_is_built_as_it_is() {
     let called = output(project.path(), &["invoke", "f.handle"]);
     let told: Value = serde_json::from_slice(&called.stdout).unwrap_or_else(|e| panic!("{e}: {}", said(&called)));
     assert_eq!((&told["call"], &told["arguments"]), (&json!(1), &json!(["/fn-test"])));
+    // A new version alone is no other image.
+    assert!(output(project.path(), &["bump"]).status.success());
+    assert_eq!(said(&output(project.path(), &["build"])), "f is up to date\n");
 }
 
 #[test]
@@ -127,6 +130,18 @@ fn without_a_builder_the_remedy_is_told() {
     assert!(!built.status.success());
     let said = said(&built);
     assert!(said.contains("hint: ") && said.contains("buildah") && said.contains("docker"), "{said}");
+}
+
+#[test]
+fn a_deploy_that_cannot_be_built_or_sent_writes_no_version() {
+    let (node, project, empty) = (Node::with_operator_and(&[]), python(), tempfile::tempdir().unwrap());
+    let before = project.read("f/func.yaml");
+    let unbuilt = node.mu(project.path(), &["deploy"]).env("PATH", empty.path()).output().unwrap();
+    let unsent = node.mu(project.path(), &["deploy", "--registry", "No Registry"]).output().unwrap();
+    for (output, why) in [(unbuilt, "buildah"), (unsent, "No Registry/f:0.0.1")] {
+        assert!(!output.status.success() && said(&output).contains(why), "{}", said(&output));
+        assert_eq!(project.read("f/func.yaml"), before);
+    }
 }
 
 #[test]

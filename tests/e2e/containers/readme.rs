@@ -23,8 +23,9 @@ fn the_readmes_chapter_works_as_written() {
         let mut shell = at_home(readme::shell(commands), node.home());
         let output = builder.prepare(shell.current_dir(folder)).output().unwrap();
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{printed}\n{}", said(&output));
-        printed
+        let said = said(&output);
+        assert!(output.status.success(), "{printed}\n{said}");
+        (printed, said)
     };
     let commands = readme::commands("Run containers too");
     let [make_and_run, call, deploy @ ..] = &commands[..] else { panic!("{commands:?}") };
@@ -41,7 +42,7 @@ fn the_readmes_chapter_works_as_written() {
     let built = builder.prepare(&mut mu(&hello, &["build"])).output().unwrap();
     assert!(built.status.success(), "{}", said(&built));
     let running = Running::start_with(&place, &["--no-watch", "hello"]);
-    let called = typed(&hello, &call.replace(run.trim(), &running.gateway().to_string()));
+    let (called, _) = typed(&hello, &call.replace(run.trim(), &running.gateway().to_string()));
     assert_eq!(called, r#"{"message": "Hello Ada"}"#);
     drop(running);
 
@@ -50,7 +51,15 @@ fn the_readmes_chapter_works_as_written() {
         .replace("http://127.0.0.1:12000", &node.api_url())
         .replace("127.0.0.1:12080", &node.gateway().to_string())
         .replace("localhost:5000", registry.address());
-    let printed = typed(&hello, &deploy);
+    let (printed, said) = typed(&hello, &deploy);
+    let shown = readme::printed("Run containers too");
+    let [_, deployed] = &shown[..] else { panic!("{shown:?}") };
+    let (told, answered) = deployed.split_once("…\n").expect("something is left out");
+    let mut lines = said.lines();
+    for expected in told.lines() {
+        assert!(lines.any(|line| line == expected), "`{expected}`, in its place: {said}");
+    }
+    assert!(printed.contains(answered.trim()), "{printed}");
     assert_eq!(printed.matches(r#"{"message": "Hello Ada"}"#).count(), 4, "{printed}");
     assert!(printed.contains("greeting Ada"), "{printed}");
     let stack = node.json(&hello, &["stack", "show"]);

@@ -116,6 +116,8 @@ fn a_registry_with_a_password_lets_in_who_has_it() {
     fs::write(node.home().join(".docker/config.json"), login_to(&registry)).unwrap();
     node.done(project.path(), &["deploy"]);
     assert_eq!(node.get("/test/web/f").status, 200);
+    // A local node asks as the user.
+    node.done(project.path(), &["invoke", "f.handle"]);
 }
 
 #[test]
@@ -153,6 +155,16 @@ fn what_fns_api_makes_is_pulled_and_called() {
     let answer = node.ask(&token, "PUT", "/t/shop/cart?a=b", br#"{"responseCode": 201}"#);
     assert_eq!(answer.status, 201, "{}", answer.text());
     assert!(answer.text().contains("/t/shop/cart?a=b"), "{}", answer.text());
+
+    // Who calls is told by gateways alone, and what is about a connection ends with it.
+    let token_header = format!("Bearer {token}");
+    for path in [&*invoke, "/t/shop/cart"] {
+        let headers =
+            [("authorization", &*token_header), ("mu-auth-subject", "forged"), ("te", "trailers"), ("x-kept", "kept")];
+        let told = http::send(node.address("api"), "POST", path, &headers, b"{}").unwrap().text();
+        assert!(told.contains("kept"), "{told}");
+        assert!(!told.contains("forged") && !told.contains("trailers"), "{told}");
+    }
 
     for (wanted, status, message) in [
         (json!({"isCrash": true}), 502, "error receiving function response"),

@@ -159,6 +159,22 @@ pub(crate) fn build<'m>(
     Ok(())
 }
 
+/// Fails if there is an image to build, and nothing says how, or nothing builds images.
+pub(crate) fn check(project: &Project, manifest: &Manifest, arguments: BuilderArgs) -> Result<(), Failure> {
+    let (root, lock, mut found) = (project.root(), read_lock(project.root())?, None);
+    for function in manifest.functions().filter(|function| *function.build() == Build::Container) {
+        let job = Job { root, manifest, function, builder: arguments.builder };
+        if job.state(&lock)?.freshness == Freshness::Stale {
+            job.recipe()?;
+            if found.is_none() {
+                let builder = Builder::find(arguments.builder);
+                found = Some(builder.map_err(|none| job.failed(&none).hint(none.hint()))?);
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The state of every function of the project.
 pub(crate) fn freshness(project: &Project) -> Result<Vec<FunctionState>, Failure> {
     let (manifest, lock) = (project.load()?, read_lock(project.root())?);
@@ -220,13 +236,12 @@ impl Job<'_> {
 
     fn build(&self) -> Result<Built, Failure> {
         let build = self.function.build();
-        let (started, before) = (Instant::now(), self.sources()?);
+        let (started, definition, before) = (Instant::now(), self.definition()?, self.sources()?);
         if before.is_empty() && !matches!(build, Build::Image(_)) {
             return Err(self
                 .failed(format!("its source directory {} is missing or empty", self.function.source()))
                 .hint("create it, or name another with `source`"));
         }
-        let definition = self.definition()?;
         self.make(build, &before)?;
         let module = self.module_hash()?.ok_or_else(|| {
             self.failed(format!("the build succeeded, but {} does not exist", self.function.module()))
@@ -296,10 +311,7 @@ impl Job<'_> {
             Build::Language(Language::Rust) if self.function.runtime().is_component() => "rust component".to_owned(),
             Build::Language(Language::Rust) => format!("rust {}", toolchain::TARGET),
             Build::Language(language) => language.to_string(),
-            Build::Container => match self.recipe()? {
-                Recipe::Own => "container".to_owned(),
-                Recipe::Made(dockerfile) => format!("container {dockerfile}"),
-            },
+            Build::Container => container::definition(&source_dir(self.root, self.function), &self.recipe()?)?,
             Build::Image(image) => format!("image {image}"),
             Build::Command(command) => format!("command {command}"),
             Build::None => String::new(),
@@ -327,7 +339,7 @@ impl Job<'_> {
         match self.function.build() {
             // Nothing is built.
             Build::Image(_) => return Ok(Sources::default()),
-            Build::Container => except.extend(container::except(self.root, &folder, self.manifest, &self.recipe()?)?),
+            Build::Container => except.extend(container::except(self.root, &folder, self.manifest)?),
             _ => {}
         }
         Sources::read(self.root, &folder, &except).map_err(|e| self.failed(format!("reading its sources: {e}")))

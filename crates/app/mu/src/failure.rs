@@ -38,6 +38,7 @@ pub(crate) const AFTER_HELP: &str = "\
 Environment:
   FN_MEMORY, FN_TIMEOUT, FN_IDLE_TIMEOUT
                      limits of all functions of an app of func files, over what the files say
+  MU_CONTAINERS__KEY the key containers.KEY of a node's configuration, for mu run and mu invoke too
   MU_CONTEXT         the context that says which node is asked, instead of the one in use
   MU_FN_NAME         sets the variable NAME of every function, for mu run and mu invoke only
   MU_REGISTRY        where images of containers go, for mu push and mu deploy; FN_REGISTRY without it
@@ -101,6 +102,18 @@ impl Failure {
     /// A failure whose message ends with `error` and everything that led to it.
     pub(crate) fn from_error(cause: Cause, doing: impl std::fmt::Display, error: &dyn Error) -> Self {
         Self::new(cause, format!("{doing}: {}", chain(error)))
+    }
+
+    /// Those of several files, as one.
+    pub(crate) fn of_files(mut failures: Vec<Self>) -> Option<Self> {
+        if failures.len() < 2 {
+            return failures.pop();
+        }
+        let message = format!("{} files have mistakes", failures.len());
+        let details: Vec<_> = failures.iter().map(|one| one.detail.as_ref().unwrap_or(&one.message).as_str()).collect();
+        let detail = Some(details.join("\n"));
+        let Self { cause, hint, .. } = failures.swap_remove(0);
+        Some(Self { cause, detail, message, hint })
     }
 
     /// What the reader can do about it, without a full stop.

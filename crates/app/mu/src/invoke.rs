@@ -14,17 +14,18 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use clap::{Args, ValueEnum};
+use http::header::CONTENT_TYPE;
 use mu_runtime::EgressPolicy;
 use mu_stack::{HandlerRef, Manifest, Method};
 use serde_json::json;
 
-use crate::build::Tell;
+use crate::build::{self, BuilderArgs, Options, Tell};
 use crate::context::ContextName;
 use crate::failure::{Cause, Failure};
 pub(crate) use crate::invoke::message::{DOCUMENT_BYTES_MAX, Question, Reply, SOCKET_FILE};
 pub(crate) use crate::invoke::perform::perform;
 use crate::local_node;
-use crate::project::{self, Project};
+use crate::project::{self, Project, find_func};
 use crate::report::Tap;
 use crate::run::{OVERRIDE_PREFIX, Version, overrides};
 use crate::terminal::{self, BOLD, YELLOW};
@@ -64,8 +65,10 @@ pub(crate) struct Arguments {
     /// Let the function send HTTP requests to this machine and to private networks, when `mu run` does not decide it
     #[arg(long)]
     allow_private_network: bool,
+    #[command(flatten)]
+    builder: BuilderArgs,
     /// Call what is deployed on a node: the name of a context
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["dir", "data_dir", "allow_private_network"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["dir", "data_dir", "allow_private_network", "builder"])]
     context: Option<ContextName>,
     /// Which stack of the node: its name or id [default: the name in mu.yaml here or above]
     #[arg(long, short, requires = "context")]
@@ -90,7 +93,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let project = Project::find(&arguments.dir)?;
     let manifest = project.load()?;
     check_function(&manifest, &arguments.handler)?;
-    let (question, overrides) = (arguments.question(&manifest)?, overrides()?);
+    let (mut question, overrides) = (arguments.question(&manifest)?, overrides()?);
+    question.headers.extend(content_type(&project, &manifest, arguments)?);
     let data_dir = project.data_dir(arguments.data_dir.as_deref());
     let reply = match remote::ask(&data_dir, &question)? {
         Some(reply) => {
@@ -101,7 +105,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         None => {
             let egress = local_node::egress(arguments.allow_private_network);
-            call_here(&project, &manifest, &data_dir, egress, question)?
+            let options = Options::of(Tell::Built).with(arguments.builder);
+            let version = Version::build(&project, &manifest, options)?;
+            call_here(&project, version, &data_dir, egress, question)?
         }
     };
     show(&reply, arguments.output)
@@ -146,6 +152,23 @@ fn ignored<'a>(overrides: impl Iterator<Item = &'a String>) -> Option<String> {
     Some(format!("{YELLOW}warning{YELLOW:#}{BOLD}:{BOLD:#} {names} had no effect: {why}"))
 }
 
+/// The header that a func file wants its function to be called with, unless the command line says otherwise.
+fn content_type(
+    project: &Project,
+    manifest: &Manifest,
+    arguments: &Arguments,
+) -> Result<Option<(String, String)>, Failure> {
+    let is_given = arguments.header.iter().any(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE.as_str()));
+    // Beside a mu.yaml, a func file only says how the image is built.
+    let mut functions = manifest.functions().filter(|_| project.is_app() && !is_given);
+    let Some(function) = functions.find(|function| *function.name() == arguments.handler.function) else {
+        return Ok(None);
+    };
+    let found = find_func(&build::source_dir(project.root(), function))?;
+    let content_type = found.and_then(|found| found.file.content_type);
+    Ok(content_type.map(|content_type| (CONTENT_TYPE.to_string(), content_type)))
+}
+
 fn check_function(manifest: &Manifest, handler: &HandlerRef) -> Result<(), Failure> {
     if manifest.functions().any(|function| *function.name() == handler.function) {
         return Ok(());
@@ -155,15 +178,14 @@ fn check_function(manifest: &Manifest, handler: &HandlerRef) -> Result<(), Failu
     Err(Failure::new(Cause::Failed, format!("no function is named `{}`", handler.function)).hint(hint))
 }
 
-/// Builds the project and runs the call in this process.
+/// Runs the call in this process.
 fn call_here(
     project: &Project,
-    manifest: &Manifest,
+    version: Version,
     data_dir: &Path,
     egress: EgressPolicy,
     question: Question,
 ) -> Result<Reply, Failure> {
-    let version = Version::build(project, manifest, Tell::Built)?;
     let tap = Arc::new(Tap::new(None));
     local_node::runtime()?.block_on(async {
         let node = local_node::start(project, data_dir, egress, &tap)?;
@@ -240,5 +262,24 @@ mod tests {
         assert_eq!(colon("x-user-id: me:you "), both("x-user-id", "me:you"));
         assert!(equals("a").is_err());
         assert!(equals("=b").is_err());
+    }
+
+    #[test]
+    fn a_func_file_says_the_type_of_what_its_function_is_called_with() {
+        #[derive(clap::Parser)]
+        struct Only {
+            #[command(flatten)]
+            arguments: Arguments,
+        }
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("func.yaml"), "name: f\nruntime: go\ncontent_type: text/csv\n").unwrap();
+        let project = Project::find(root.path()).unwrap();
+        let manifest = project.load().unwrap();
+        let header = |given: &[&str]| {
+            let arguments = <Only as clap::Parser>::parse_from([&["invoke", "f.call"], given].concat()).arguments;
+            content_type(&project, &manifest, &arguments).unwrap().map(|(_, value)| value)
+        };
+        assert_eq!(header(&[]).as_deref(), Some("text/csv"));
+        assert_eq!(header(&["-H", "Content-Type: text/plain"]), None);
     }
 }

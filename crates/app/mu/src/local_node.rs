@@ -1,17 +1,21 @@
 //! A node on the developer's machine, with this command's sinks and hints.
 
+use std::env;
 use std::path::Path;
 use std::sync::Arc;
 
 use mu_invoke::{DeployError, FailureDetail};
+use mu_node::settings::ContainersSettings;
 use mu_node::{Node, NodeConfig, Sinks, StartError};
 use mu_runtime::{EgressPolicy, LoadError};
 use tokio::runtime::Runtime;
 
 use crate::failure::{Cause, Failure};
 use crate::project::{MANIFEST_FILE, Project};
+use crate::registries::credential_files;
 use crate::report::Tap;
 use crate::run::Version;
+use crate::serve::mistaken;
 use crate::terminal::Progress;
 
 /// Where functions may send HTTP requests, as `--allow-private-network` says.
@@ -29,10 +33,19 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
 pub(crate) fn start(project: &Project, data_dir: &Path, egress: EgressPolicy, tap: &Arc<Tap>) -> Result<Node, Failure> {
     let mut config = NodeConfig::new(data_dir.to_owned(), project.cache_dir());
     config.egress = egress;
+    config.containers = containers()?;
     // On the author's own machine, whoever calls may know why a function failed.
     config.invoke.failure_detail = FailureDetail::Shown;
     let sinks = Sinks { logs: Arc::clone(tap) as _, receipts: Arc::clone(tap) as _ };
     Node::start(config, sinks).map_err(|e| start_failure(&e))
+}
+
+/// What is set about containers: by the variables that `mu serve` reads as well. To registries a local node is whoever
+/// starts it.
+pub(crate) fn containers() -> Result<ContainersSettings, Failure> {
+    let mut settings = ContainersSettings::of_variables(env::vars_os()).map_err(|mistakes| mistaken(&mistakes))?;
+    settings.credentials.splice(0..0, credential_files());
+    Ok(settings)
 }
 
 /// Puts a version into service.

@@ -17,6 +17,7 @@ mod output;
 mod packed;
 mod project;
 mod push;
+mod registries;
 mod remote;
 mod report;
 mod run;

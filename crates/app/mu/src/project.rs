@@ -6,12 +6,13 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use mu_stack::func::{APP_FILE, App, FUNC_FILES};
-use mu_stack::limits::FILE_BYTES_MAX;
+use clap::Args;
+use mu_stack::func::{APP_FILE, App, FUNC_FILES, FuncLimits};
+use mu_stack::limits::{FILE_BYTES_MAX, IDLE_TIMEOUT_MAX, MEMORY_MAX, TIMEOUT_MAX};
 use mu_stack::{Manifest, Report, StackId};
 
 use crate::failure::{Cause, Failure};
-pub(crate) use crate::project::app::{FUNC_FILE, find_func};
+pub(crate) use crate::project::app::{FUNC_FILE, FoundFunc, find_func};
 use crate::terminal::{self, DIM};
 
 /// What a project is described in.
@@ -28,6 +29,22 @@ pub(crate) const WORK_FOLDER: &str = ".mu";
 pub(crate) struct Project {
     root: PathBuf,
     kind: Kind,
+    /// What the command line says, of an app of func files.
+    limits: FuncLimits,
+}
+
+/// Limits of functions, over what the environment and func files say.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub(crate) struct LimitArgs {
+    /// MiB of a container, of all functions of func files [default: FN_MEMORY, else as the files say]
+    #[arg(long, value_name = "MIB", value_parser = |text: &str| number(text, MEMORY_MAX.bytes() >> 20))]
+    memory: Option<u32>,
+    /// Seconds of a call, likewise [default: FN_TIMEOUT, else as the files say]
+    #[arg(long, value_name = "SECONDS", value_parser = |text: &str| number(text, TIMEOUT_MAX.as_secs()))]
+    timeout: Option<u32>,
+    /// Seconds that a container without calls is kept, likewise [default: FN_IDLE_TIMEOUT, else as the files say]
+    #[arg(long, value_name = "SECONDS", value_parser = |text: &str| number(text, IDLE_TIMEOUT_MAX.as_secs()))]
+    idle_timeout: Option<u32>,
 }
 
 /// What a project is described by.
@@ -54,7 +71,19 @@ impl Project {
             Failure::new(Cause::Manifest, message).hint("`mu init` makes a project; or name the directory of one")
         })?;
         let kind = if root.join(MANIFEST_FILE).is_file() { Kind::Stack } else { Kind::App };
-        Ok(Self { root, kind })
+        Ok(Self { root, kind, limits: FuncLimits::default() })
+    }
+
+    /// The same with other limits.
+    pub(crate) fn limited(self, arguments: LimitArgs) -> Result<Self, Failure> {
+        let LimitArgs { memory, timeout, idle_timeout } = arguments;
+        let limits = FuncLimits { memory_mb: memory, timeout_s: timeout, idle_timeout_s: idle_timeout };
+        if !self.is_app() && limits != FuncLimits::default() {
+            let message = "--memory, --timeout and --idle-timeout are for functions of func files";
+            return Err(Failure::new(Cause::Failed, message)
+                .hint(format!("write `memory_limit`, `timeout` and `idle_timeout` into {MANIFEST_FILE}")));
+        }
+        Ok(Self { limits, ..self })
     }
 
     /// Whether it is described by files of Project Fn.
@@ -108,7 +137,15 @@ impl Project {
     }
 
     fn load_app(&self) -> Result<App, Failure> {
-        app::load(&self.root)
+        app::load(&self.root, self.limits)
+    }
+}
+
+/// A limit of the command line; 0 would say nothing.
+fn number(text: &str, most: u64) -> Result<u32, String> {
+    match text.parse() {
+        Ok(number) if (1..=most).contains(&u64::from(number)) => Ok(number),
+        _ => Err(format!("write a whole number from 1 to {most}")),
     }
 }
 

@@ -1,12 +1,11 @@
 //! `mu push`: images of functions, sent to a registry.
 
 use std::env;
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use mu_image::{ImageError, Registries};
+use mu_image::ImageError;
 use mu_stack::func::{FuncName, FuncVersion};
 use mu_stack::{Build, FunctionManifest, ImageRef, Manifest};
 
@@ -14,13 +13,15 @@ use crate::build::{self, BuilderArgs, Options, Tell};
 use crate::failure::{Cause, Failure};
 use crate::local_node;
 use crate::project::{Project, find_func};
+use crate::registries::registries;
 use crate::terminal::{self, BOLD, Progress};
 
 /// Build the images of functions, and send them to a registry
 ///
 /// An image is called REGISTRY/NAME:VERSION, after the name and the version in its func file; only layers that the
 /// registry lacks are sent. Prints the references, each with the digest that the image has there. Credentials are those
-/// that `docker login`, `podman login` or `buildah login` keeps.
+/// that `docker login`, `podman login` or `buildah login` keeps in a file; login helpers (`credsStore`, `credHelpers`) are
+/// not run.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
     /// The project: a directory with mu.yaml, app.yaml or func.yaml, or one below it
@@ -75,9 +76,8 @@ pub(crate) struct Images<'a> {
 
 impl<'a> Images<'a> {
     pub(crate) fn new(project: &'a Project, manifest: &'a Manifest, arguments: &RegistryArgs) -> Self {
-        let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-        let registry = arguments.registry.clone();
-        let registry = registry.or_else(|| variable("MU_REGISTRY")).or_else(|| variable("FN_REGISTRY"));
+        let given = [arguments.registry.clone(), env::var("MU_REGISTRY").ok(), env::var("FN_REGISTRY").ok()];
+        let registry = given.into_iter().flatten().find(|registry| !registry.is_empty());
         Self { project, manifest, registry }
     }
 
@@ -114,7 +114,7 @@ impl<'a> Images<'a> {
                 progress.show(&format!("{} of {} MB", sent.sent_bytes / 1_000_000, sent.total_bytes / 1_000_000));
             }
         };
-        let failed = |e: &ImageError| Failure::from_error(Cause::Failed, format!("pushing {target}"), e);
+        let failed = |e: &ImageError| failure(format!("pushing {target}"), e);
         let reference = reference(target).map_err(|e| failed(&e))?;
         let registries = registries()?;
         let pushed = local_node::runtime()?.block_on(mu_image::push(&archive, &reference, &registries, show));
@@ -127,10 +127,21 @@ impl<'a> Images<'a> {
         if image.has_digest() {
             return Ok(image.clone());
         }
-        let failed = |e: &ImageError| Failure::from_error(Cause::Failed, format!("looking for image {image}"), e);
+        let failed = |e: &ImageError| failure(format!("looking for image {image}"), e);
         let reference = reference(image).map_err(|e| failed(&e))?;
         let resolved = local_node::runtime()?.block_on(mu_image::resolve(&reference, &registries()?));
         named(&resolved.map_err(|e| failed(&e))?)
+    }
+}
+
+fn failure(doing: String, error: &ImageError) -> Failure {
+    let failure = Failure::from_error(Cause::Failed, doing, error);
+    match error {
+        ImageError::Denied { .. } => failure.hint(
+            "`podman login` and `buildah login` keep credentials where mu finds them, and so does `docker login`, unless \
+             `credsStore` or `credHelpers` in its config.json name a program for it, which mu does not run",
+        ),
+        _ => failure,
     }
 }
 
@@ -140,24 +151,4 @@ fn reference(image: &ImageRef) -> Result<mu_image::ImageRef, ImageError> {
 
 fn named(image: &mu_image::ImageRef) -> Result<ImageRef, Failure> {
     image.to_string().parse().map_err(|e| Failure::from_error(Cause::Failed, format!("the registry's {image}"), &e))
-}
-
-/// The credentials that the tools of this machine keep.
-fn registries() -> Result<Registries, Failure> {
-    let mut registries = Registries::default();
-    for path in credential_files() {
-        let Ok(text) = fs::read_to_string(&path) else { continue };
-        registries =
-            registries.with_docker_config(&text).map_err(|e| Failure::from_error(Cause::Failed, path.display(), &e))?;
-    }
-    Ok(registries)
-}
-
-/// Where tools keep credentials; those of later files count more.
-fn credential_files() -> impl Iterator<Item = PathBuf> {
-    let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let podman = folder("XDG_RUNTIME_DIR").map(|folder| folder.join("containers/auth.json"));
-    let docker = folder("DOCKER_CONFIG").or_else(|| Some(folder("HOME")?.join(".docker")));
-    let docker = docker.map(|folder| folder.join("config.json"));
-    [podman, docker, folder("REGISTRY_AUTH_FILE")].into_iter().flatten()
 }

@@ -16,10 +16,10 @@ use std::sync::Arc;
 use clap::Args;
 use mu_gateway::GatewayPorts;
 
-use crate::build::Tell;
+use crate::build::{BuilderArgs, Options, Tell};
 use crate::failure::{Cause, Failure};
 use crate::local_node;
-use crate::project::Project;
+use crate::project::{LimitArgs, Project};
 use crate::report::{Event, Output, Reporter, Tap};
 use crate::run::announce::Announcer;
 pub(crate) use crate::run::announce::{curl, example_path};
@@ -63,23 +63,28 @@ pub(crate) struct Arguments {
     /// Let functions send HTTP requests to this machine and to private networks
     #[arg(long)]
     allow_private_network: bool,
+    #[command(flatten)]
+    builder: BuilderArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// How to print calls and logs on standard output
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let project = Project::find(&arguments.dir)?;
+    let project = Project::find(&arguments.dir)?.limited(arguments.limits)?;
     project.tell_notes()?;
-    let version = Version::build(&project, &project.load()?, Tell::Built)?;
+    let options = Options::of(Tell::Built).with(arguments.builder);
+    let version = Version::build(&project, &project.load()?, options)?;
     let runtime = local_node::runtime()?;
-    let result = runtime.block_on(serve(arguments, project, version));
+    let result = runtime.block_on(serve(arguments, project, options, version));
     // A build may still be running on one of its threads; nobody waits for that any more.
     runtime.shutdown_background();
     result
 }
 
-async fn serve(arguments: &Arguments, project: Project, version: Version) -> Result<(), Failure> {
+async fn serve(arguments: &Arguments, project: Project, options: Options, version: Version) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let reporter = Reporter::start(arguments.output)
         .map_err(|e| Failure::from_error(Cause::Failed, "starting a thread for the output", &e))?;
@@ -89,7 +94,7 @@ async fn serve(arguments: &Arguments, project: Project, version: Version) -> Res
     let node = Arc::new(local_node::start(&project, &data_dir, egress, &tap)?);
     let ports = GatewayPorts { authenticator: Arc::new(EveryoneIsLocal::new()), ..GatewayPorts::default() };
     let gateway = node.listen(arguments.gateway, ports).map_err(|e| local_node::start_failure(&e))?;
-    let mut session = Session::start(project, Arc::clone(&node), version).await?;
+    let mut session = Session::start(project, Arc::clone(&node), options, version).await?;
     let door = Door::open(&data_dir, Arc::clone(&node), tap)?;
     let mut announcer = Announcer::new(gateway.address(), arguments.addresses.as_deref(), &reporter);
     node.serve(gateway);

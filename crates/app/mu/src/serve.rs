@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use mu_node::server::Server;
-use mu_node::settings::{Configuration, Override, Sources};
+use mu_node::settings::{Configuration, Mistakes, Override, Sources};
 use serde_json::json;
 
 use crate::failure::{Cause, Failure};
@@ -65,12 +65,14 @@ impl Layers {
         ];
         let named = named.into_iter().filter_map(|(key, text, flag)| Some(Override::new(key, text.as_deref()?, flag)));
         let flags = named.chain(self.set.iter().map(|pair| Override::set(pair))).collect();
-        let wrong = |mistakes: mu_node::settings::Mistakes| {
-            Failure::new(Cause::Start, "the configuration has mistakes").detail(mistakes.to_string())
-        };
-        let sources = Sources::of_process(self.config.as_deref(), flags).map_err(wrong)?;
-        Configuration::load(&sources).map_err(wrong)
+        let sources = Sources::of_process(self.config.as_deref(), flags).map_err(|mistakes| mistaken(&mistakes))?;
+        Configuration::load(&sources).map_err(|mistakes| mistaken(&mistakes))
     }
+}
+
+/// A configuration with mistakes, all of which are told.
+pub(crate) fn mistaken(mistakes: &Mistakes) -> Failure {
+    Failure::new(Cause::Start, "the configuration has mistakes").detail(mistakes.to_string())
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {

@@ -21,13 +21,13 @@ use crate::settings::ContainersSettings;
 /// How often images are looked through for those that can go.
 const COLLECT_EVERY: Duration = Duration::from_secs(10 * 60);
 
-/// What runs containers on this machine without being told what to use, found out by running one. What that takes is put
-/// into `dir`, which nothing else uses.
+/// What runs containers on this machine with these settings, found out by running one. What that takes is put into `dir`,
+/// which nothing else uses.
 ///
 /// # Errors
 /// Why nothing does, and what to do about it.
-pub async fn container_runtime(dir: &Path) -> Result<String, String> {
-    let (runner, _) = runner::start(&ContainersSettings::default(), dir, &Env::system()).await?;
+pub async fn container_runtime(settings: &ContainersSettings, dir: &Path) -> Result<String, String> {
+    let (runner, _) = runner::start(settings, dir, &Env::system()).await?;
     Ok(runner.name().to_owned())
 }
 
@@ -35,7 +35,7 @@ pub async fn container_runtime(dir: &Path) -> Result<String, String> {
 pub(crate) struct Containers {
     env: Env,
     settings: ContainersSettings,
-    egress: EgressPolicy,
+    dial: Arc<EgressDial>,
     data_dir: PathBuf,
     open: OnceCell<Open>,
 }
@@ -50,7 +50,7 @@ struct Open {
 impl Containers {
     /// Containers of a node with its data in this folder: nothing else uses what they leave there.
     pub(crate) fn new(env: Env, settings: ContainersSettings, egress: EgressPolicy, data_dir: PathBuf) -> Self {
-        Self { env, settings, egress, data_dir, open: OnceCell::new() }
+        Self { env, settings, dial: Arc::new(EgressDial::new(egress)), data_dir, open: OnceCell::new() }
     }
 
     /// Clears away what containers of a node left that was killed, and collects images until the node stops.
@@ -80,7 +80,8 @@ impl Containers {
 
     /// What there is of them at the moment.
     pub(crate) fn readings(&self) -> ContainerReadings {
-        self.open.get().map(|open| open.engine.readings()).unwrap_or_default()
+        let readings = self.open.get().map(|open| open.engine.readings()).unwrap_or_default();
+        ContainerReadings { refused_connections: self.dial.refused(), ..readings }
     }
 
     async fn open(&self) -> Result<&Open, LoadError> {
@@ -107,16 +108,16 @@ impl Containers {
             config: self.settings.engine,
             images: images.clone(),
             runner: Arc::clone(&runner),
-            dial: Arc::new(EgressDial(self.egress)),
+            dial: Arc::clone(&self.dial) as _,
         });
         Ok(Open { engine, images, runner })
     }
 
     async fn registries(&self) -> Result<Registries, LoadError> {
         let mut registries = Registries::default();
-        if let Some(path) = &self.settings.credentials {
+        for path in &self.settings.credentials {
             let text = tokio::fs::read_to_string(path).await.map_err(|error| LoadError::Container {
-                reason: format!("reading {} (containers.credentials): {error}", path.display()),
+                reason: format!("reading the credentials of registries, {}: {error}", path.display()),
             })?;
             registries = registries.with_docker_config(&text)?;
         }

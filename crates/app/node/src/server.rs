@@ -237,6 +237,7 @@ impl Server {
                     None => format!("http://{}", addresses.gateway),
                 },
                 request_bytes_max: usize::try_from(settings.api.request_bytes_max).unwrap_or(usize::MAX),
+                call_bytes_max: usize::try_from(settings.functions.request_bytes_max).unwrap_or(usize::MAX),
                 detached_drain: settings.drain_timeout,
             },
         });

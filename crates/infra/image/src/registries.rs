@@ -1,6 +1,6 @@
 //! What is known of registries beforehand: credentials, and which of them speak plain HTTP.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub(crate) struct Credentials {
 
 impl Registries {
     /// Adds the credentials of a `config.json` as `docker login` writes it, given as its text. Credential helpers that it
-    /// names are not run.
+    /// names are not run. Those of a part of a registry, `host/team`, count for all of it where it has no others.
     ///
     /// # Errors
     /// When it cannot be read; the error holds nothing of it.
@@ -39,7 +39,10 @@ impl Registries {
         let broken = |reason: String| ImageError::Credentials { reason };
         let config: DockerConfig = serde_json::from_str(text)
             .map_err(|error| broken(format!("line {}: not the JSON of a docker config.json", error.line())))?;
-        for (name, login) in config.auths {
+        let mut logins: Vec<_> = config.auths.into_iter().collect();
+        // Later ones take the place of earlier ones.
+        logins.sort_by_key(|(name, _)| !is_of_part(name));
+        for (name, login) in logins {
             let host = host_of(&name);
             let credentials = login.read().map_err(|reason| broken(format!("those of {host} {reason}")))?;
             if let Some((user, password)) = credentials {
@@ -99,7 +102,7 @@ pub(crate) fn is_loopback(registry: &str) -> bool {
 #[derive(Deserialize)]
 struct DockerConfig {
     #[serde(default)]
-    auths: HashMap<String, Login>,
+    auths: BTreeMap<String, Login>,
 }
 
 #[derive(Deserialize)]
@@ -129,10 +132,19 @@ impl Login {
     }
 }
 
-/// Entries are hosts, or addresses of an API as Docker Hub's `https://index.docker.io/v1/`.
+/// Entries are hosts, parts of them as `host/team`, or addresses of an API as Docker Hub's `https://index.docker.io/v1/`.
 fn host_of(name: &str) -> String {
+    normal_registry(split(name).0)
+}
+
+fn is_of_part(name: &str) -> bool {
+    !matches!(split(name).1.trim_end_matches('/'), "" | "v1" | "v2")
+}
+
+/// The host of an entry, and what stands behind it.
+fn split(name: &str) -> (&str, &str) {
     let name = name.strip_prefix("https://").or_else(|| name.strip_prefix("http://")).unwrap_or(name);
-    normal_registry(name.split('/').next().unwrap_or(name))
+    name.split_once('/').unwrap_or((name, ""))
 }
 
 #[cfg(test)]
@@ -147,7 +159,11 @@ mod tests {
                 "https://index.docker.io/v1/": {"auth": "bWU6cGE6c3M="},
                 "r.example.com:5000": {"auth": "eW91OnNlY3JldA=="},
                 "https://kept.example.com": {},
-                "plain.example.com": {"username": "u", "password": "p"}
+                "plain.example.com": {"username": "u", "password": "p"},
+                "both.example.com": {"username": "host", "password": "p"},
+                "both.example.com/team": {"username": "team", "password": "p"},
+                "part.example.com/a": {"username": "a", "password": "p"},
+                "part.example.com/b": {"username": "b", "password": "p"}
             },
             "credsStore": "desktop"
         }"#;
@@ -156,6 +172,8 @@ mod tests {
             ("docker.io", Some(("me", "pa:ss"))),
             ("r.example.com:5000", Some(("you", "secret"))),
             ("plain.example.com", Some(("u", "p"))),
+            ("both.example.com", Some(("host", "p"))),
+            ("part.example.com", Some(("b", "p"))),
             ("kept.example.com", None),
             ("r.example.com", None),
         ] {

@@ -4,7 +4,7 @@
 //! - [`AppFile::parse`] reads an app file, and [`App::new`] makes of it and of the func files below it what a
 //!   `mu.yaml` would be: a [`Manifest`](crate::Manifest).
 //! - [`FuncLimits`] are layered: the command line, the environment, the file, the defaults.
-//! - [`bumped`] changes the version in a func file's text, and nothing else.
+//! - [`bumped`] changes the version in a func file's text, and nothing else; [`unbumped`] is what all versions share.
 //! - [`Recipe::of`] says how the image of a function is built.
 //! - [`func_schema`] and [`app_schema`] are the JSON Schemas, made from the lists of keys that the readers check against.
 
@@ -25,12 +25,12 @@ mod version;
 
 pub use self::annotations::Annotations;
 pub use self::app::{App, AppFile, AppFunction};
-pub use self::bump::bumped;
+pub use self::bump::{bumped, unbumped};
 pub use self::cron::{Cron, CronError};
 pub use self::file::{Expected, FuncFile, FuncSchema, Note};
 pub use self::limits::{FuncLimits, InvalidVariable};
 pub use self::name::{FuncName, FuncNameError};
-pub use self::recipe::{NoRecipe, Recipe};
+pub use self::recipe::{DOCKERFILE, NoRecipe, Recipe};
 pub use self::runtime::{FuncLanguage, FuncRuntime, UnknownRuntime};
 pub use self::schema::{app_schema, func_schema};
 pub use self::trigger::{Trigger, TriggerKind, TriggerSource, TriggerSourceError};

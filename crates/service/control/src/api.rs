@@ -54,6 +54,8 @@ pub struct ApiSettings {
     pub gateway_url: String,
     /// Largest body of a request, in bytes.
     pub request_bytes_max: usize,
+    /// Largest body of a request that is for a function, in bytes.
+    pub call_bytes_max: usize,
     /// How long calls that nobody waits for may go on when the node stops.
     pub detached_drain: Duration,
 }

@@ -12,7 +12,7 @@ use mu_telemetry::Limit;
 
 use crate::auth::authenticate;
 use crate::error::ApiError;
-use crate::headers::{join_cookies, remove_connection_headers, remove_own_headers, survey, survey_request};
+use crate::headers::{clean, join_cookies, remove_connection_headers, survey, survey_request};
 use crate::query::parse_query;
 use crate::request_body::request_body;
 use crate::request_id::{X_MU_INVOCATION_ID, X_REQUEST_ID};
@@ -116,12 +116,7 @@ pub(crate) fn prepare_headers(
 ) -> Result<(), ApiError> {
     let survey = survey_request(headers).map_err(|error| ApiError::new(Kind::Invalid, error.to_string()))?;
     traffic.add(survey.bytes);
-    if survey.has_connection_headers {
-        remove_connection_headers(headers);
-    }
-    if survey.has_own_headers {
-        remove_own_headers(headers);
-    }
+    clean(headers, survey);
     if version == Version::HTTP_2 {
         join_cookies(headers);
         // HTTP/2 has the host in the URL; functions look for it where HTTP/1 has it.

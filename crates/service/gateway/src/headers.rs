@@ -16,7 +16,7 @@ pub(crate) struct Survey {
 /// A header whose value is not UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the value of the header `{name}` is not UTF-8")]
-pub(crate) struct NotText {
+pub struct NotText {
     name: HeaderName,
 }
 
@@ -30,6 +30,26 @@ pub(crate) fn survey_request(headers: &HeaderMap) -> Result<Survey, NotText> {
         survey.add(name, value);
     }
     Ok(survey)
+}
+
+/// Makes the headers of a request that came by another way than a gateway those that a function sees: without what is
+/// about the connection, and without what only a gateway may tell a function.
+///
+/// # Errors
+/// When one of them is not text.
+pub fn clean_request_headers(headers: &mut HeaderMap) -> Result<(), NotText> {
+    clean(headers, survey_request(headers)?);
+    Ok(())
+}
+
+/// Removes what a survey has found that is not for a function.
+pub(crate) fn clean(headers: &mut HeaderMap, survey: Survey) {
+    if survey.has_connection_headers {
+        remove_connection_headers(headers);
+    }
+    if survey.has_own_headers {
+        remove_own_headers(headers);
+    }
 }
 
 /// Looks at the headers of any other message.
@@ -60,7 +80,7 @@ pub(crate) fn remove_connection_headers(headers: &mut HeaderMap) {
 }
 
 /// Removes what only the gateway may tell a function: events of a WebSocket, and who calls.
-pub(crate) fn remove_own_headers(headers: &mut HeaderMap) {
+fn remove_own_headers(headers: &mut HeaderMap) {
     let forged: Vec<HeaderName> = headers.keys().filter(|name| is_own(name.as_str())).cloned().collect();
     for name in forged {
         headers.remove(name);

@@ -33,6 +33,7 @@ mod websocket;
 
 pub use auth::{AuthRefusal, Authenticator, Identity, NobodyEnters};
 pub use config::GatewayConfig;
+pub use headers::{NotText, clean_request_headers};
 pub use hosts::{Host, HostRoute, HostTable, Hosts, MalformedHost};
 pub use ports::GatewayPorts;
 pub use server::{BindError, Gateway};

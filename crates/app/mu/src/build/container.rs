@@ -5,16 +5,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use mu_stack::Manifest;
-use mu_stack::func::{APP_FILE, Recipe};
+use mu_stack::func::{APP_FILE, DOCKERFILE, Recipe, unbumped};
 
 use crate::build::builder::{Builder, Order};
 use crate::build::lock::LOCK_FILE;
 use crate::build::source::Source;
 use crate::build::source_dir;
 use crate::build::source_hash::Sources;
-use crate::failure::Failure;
+use crate::failure::{Cause, Failure};
 use crate::file;
-use crate::project::{SECRETS_FILE, find_func};
+use crate::project::{FoundFunc, SECRETS_FILE, find_func};
 use crate::terminal::Progress;
 
 /// Where modules are, unless the manifest says otherwise.
@@ -44,9 +44,9 @@ pub(crate) fn build(
         }
     };
     let dockerfile = match recipe {
-        Recipe::Own => source.folder.join("Dockerfile"),
+        Recipe::Own => source.folder.join(DOCKERFILE),
         Recipe::Made(text) => {
-            let path = work.join("Dockerfile");
+            let path = work.join(DOCKERFILE);
             fs::write(&path, text).map_err(failed)?;
             path
         }
@@ -63,20 +63,27 @@ pub(crate) fn build(
 }
 
 /// What is in a function's folder and no source of its image. Where the folder is the project's own, that is what mu keeps
-/// there, and the folders of other functions. A func file says how to build, and is no part of what is built.
-pub(crate) fn except(
-    root: &Path,
-    folder: &Path,
-    manifest: &Manifest,
-    recipe: &Recipe,
-) -> Result<Vec<PathBuf>, Failure> {
+/// there, and the folders of other functions. The func file is part of [`definition`].
+pub(crate) fn except(root: &Path, folder: &Path, manifest: &Manifest) -> Result<Vec<PathBuf>, Failure> {
     let mut except: Vec<_> = [MODULES, LOCK_FILE, SECRETS_FILE, APP_FILE].iter().map(|name| root.join(name)).collect();
     let others = manifest.functions().map(|function| source_dir(root, function));
     except.extend(others.filter(|other| other != folder && other.starts_with(folder)));
-    if let Recipe::Made(_) = recipe {
-        except.extend(find_func(folder)?.map(|found| found.path));
-    }
+    except.extend(find_func(folder)?.map(|found| found.path));
     Ok(except)
+}
+
+/// How the image is built. A func file says so, and is no part of what is built, unless a `Dockerfile` of its author's
+/// copies it; a new version alone is no reason to build again.
+pub(crate) fn definition(folder: &Path, recipe: &Recipe) -> Result<String, Failure> {
+    let func = match (recipe, find_func(folder)?) {
+        (Recipe::Made(dockerfile), _) => dockerfile.clone(),
+        (Recipe::Own, None) => String::new(),
+        (Recipe::Own, Some(FoundFunc { path, .. })) => {
+            let text = fs::read_to_string(&path).map_err(|e| Failure::from_error(Cause::Build, path.display(), &e))?;
+            unbumped(&text)
+        }
+    };
+    Ok(format!("container {func}"))
 }
 
 /// Copies the sources, so that nothing else gets into the image, and what is hashed is what is built.
@@ -102,5 +109,23 @@ fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_version_alone_is_no_reason_to_build_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let definition = |text: &str| {
+            fs::write(folder.path().join("func.yaml"), text).unwrap();
+            definition(folder.path(), &Recipe::Own).unwrap()
+        };
+        let first = definition("name: a\nconfig: {A: b}\n");
+        assert_eq!(definition("name: a\nversion: 0.0.2\nconfig: {A: b}\n"), first);
+        assert_eq!(definition("name: a\nversion: 0.0.3\nconfig: {A: b}\n"), first);
+        assert_ne!(definition("name: a\nversion: 0.0.3\nconfig: {A: c}\n"), first);
     }
 }

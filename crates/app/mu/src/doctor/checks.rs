@@ -74,7 +74,8 @@ fn container_runtime() -> Finding {
     let found = || -> Result<String, String> {
         let dir = tempfile::tempdir().map_err(|e| format!("creating a temporary folder: {e}"))?;
         let runtime = local_node::runtime().map_err(|failure| failure.message().to_owned())?;
-        runtime.block_on(mu_node::container_runtime(dir.path()))
+        let settings = local_node::containers().map_err(|failure| failure.message().to_owned())?;
+        runtime.block_on(mu_node::container_runtime(&settings, dir.path()))
     };
     match found() {
         Ok(runner) => Finding::ok(name, format!("run by {runner}")),

@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use ignore::WalkBuilder;
-use mu_stack::func::{APP_FILE, App, AppFile, AppFunction, FUNC_FILES, FuncFile, FuncLimits};
+use mu_stack::func::{APP_FILE, App, AppFile, AppFunction, DOCKERFILE, FUNC_FILES, FuncFile, FuncLimits};
 
 use super::{parse, problems, shown};
 use crate::build::is_made;
@@ -31,23 +31,35 @@ pub(crate) fn find_func(folder: &Path) -> Result<Option<FoundFunc>, Failure> {
     Ok(Some(FoundFunc { path, file }))
 }
 
-/// The app in a folder: that of its `app.yaml`, or of its func file alone.
-pub(super) fn load(root: &Path) -> Result<App, Failure> {
+/// The app in a folder: that of its `app.yaml`, or of its func file alone. `limits` count most.
+pub(super) fn load(root: &Path, limits: FuncLimits) -> Result<App, Failure> {
     let app_file = root.join(APP_FILE);
-    let app = app_file.is_file().then(|| parse(&app_file, APP_FILE, AppFile::parse)).transpose()?;
-    let folders = if app.is_some() { folders(root)? } else { vec![root.to_owned()] };
+    let (has_app_file, mut broken) = (app_file.is_file(), Vec::new());
+    let app = has_app_file.then(|| parse(&app_file, APP_FILE, AppFile::parse)).transpose();
+    let app = app.unwrap_or_else(|failure| {
+        broken.push(failure);
+        None
+    });
     let mut functions = Vec::new();
-    for folder in folders {
-        let Some(FoundFunc { path, file }) = find_func(&folder)? else { continue };
+    for folder in if has_app_file { folders(root)? } else { vec![root.to_owned()] } {
+        let found = find_func(&folder).unwrap_or_else(|failure| {
+            broken.push(failure);
+            None
+        });
+        let Some(FoundFunc { path, file }) = found else { continue };
+        let has_dockerfile = folder.join(DOCKERFILE).is_file();
         let within = folder.strip_prefix(root).unwrap_or(&folder);
         let folder: Vec<_> = within.components().map(|part| part.as_os_str().to_string_lossy()).collect();
         let file_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        functions.push(AppFunction { folder: folder.join("/"), file_name, file });
+        functions.push(AppFunction { folder: folder.join("/"), file_name, file, has_dockerfile });
     }
-    let limits = FuncLimits::of_environment(|name| env::var(name).ok())
+    if let Some(failure) = Failure::of_files(broken) {
+        return Err(failure);
+    }
+    let environment = FuncLimits::of_environment(|name| env::var(name).ok())
         .map_err(|e| Failure::from_error(Cause::Manifest, "the environment", &e))?;
     let folder = root.file_name().unwrap_or_default().to_string_lossy();
-    App::new(app.as_ref(), &folder, &functions, limits).map_err(|mut report| {
+    App::new(app.as_ref(), &folder, &functions, limits.or(environment)).map_err(|mut report| {
         report.file = shown(&root.join(&report.file));
         problems(&report, if app.is_some() { APP_FILE } else { FUNC_FILE })
     })
@@ -102,7 +114,7 @@ mod tests {
         ] {
             write(root.path(), path, text);
         }
-        let manifest = load(root.path()).unwrap().manifest;
+        let manifest = load(root.path(), FuncLimits::default()).unwrap().manifest;
         let found: Vec<_> = manifest.functions().map(|f| (f.name().as_str(), f.source())).collect();
         assert_eq!(found, [("front", "."), ("a", "a"), ("c", "b/c")]);
         assert_eq!(manifest.name().as_str(), "shop");
@@ -113,9 +125,35 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         write(root.path(), "func.yaml", "name: hello");
         write(root.path(), "below/func.yaml", "name: other");
-        let manifest = load(root.path()).unwrap().manifest;
+        let manifest = load(root.path(), FuncLimits::default()).unwrap().manifest;
         assert_eq!(manifest.functions().map(|f| f.name().as_str()).collect::<Vec<_>>(), ["hello"]);
         write(root.path(), "func.yaml", "nmae: hello");
-        assert!(load(root.path()).unwrap_err().message().ends_with("func.yaml has 1 problem"));
+        assert!(load(root.path(), FuncLimits::default()).unwrap_err().message().ends_with("func.yaml has 1 problem"));
+    }
+
+    #[test]
+    fn the_mistakes_of_all_files_are_told() {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in
+            [("app.yaml", "nmae: shop"), ("a/func.yaml", "nmae: a"), ("b/func.yaml", "memory: x"), ("c/func.yaml", "")]
+        {
+            write(root.path(), path, text);
+        }
+        let failure = load(root.path(), FuncLimits::default()).unwrap_err();
+        assert_eq!(failure.message(), "4 files have mistakes");
+        let told = failure.render();
+        for place in ["app.yaml:1:1: ", "a/func.yaml:1:1: ", "b/func.yaml:1:9: ", "c/func.yaml: "] {
+            assert!(told.contains(place), "{told}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_counts_more_than_the_files() {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), "func.yaml", "name: a\nmemory: 256\ntimeout: 5\n");
+        let limits = FuncLimits { memory_mb: Some(512), ..FuncLimits::default() };
+        let stack = load(root.path(), limits).unwrap().manifest.deployed_stack();
+        let limits = stack.functions().next().unwrap().limits;
+        assert_eq!((limits.memory.to_string().as_str(), limits.timeout.as_secs()), ("512MiB", 5));
     }
 }

@@ -27,7 +27,7 @@ use crate::bump::bump;
 use crate::client::{Call, CallError, Client, path};
 use crate::failure::{Cause, Failure};
 use crate::output::{OutputArgs, view};
-use crate::project::Project;
+use crate::project::{LimitArgs, Project};
 use crate::push::{Images, RegistryArgs};
 use crate::terminal::{self, BOLD, Progress, printable};
 
@@ -69,6 +69,8 @@ pub(crate) struct Arguments {
     local: bool,
     #[command(flatten)]
     builder: BuilderArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
     #[command(flatten)]
     rollout: RolloutArgs,
     #[command(flatten)]
@@ -113,11 +115,12 @@ struct VersionView {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let project = Project::find(&arguments.dir)?;
+    let project = Project::find(&arguments.dir)?.limited(arguments.limits)?;
     let mut manifest = project.load()?;
     project.tell_notes()?;
     // Before the build, which may take long: a context that is missing is found at once.
     let client = arguments.remote.connect()?;
+    check(&project, &manifest, arguments)?;
     if !arguments.no_bump && bump(&project, &manifest, project.root(), Part::default())? > 0 {
         manifest = project.load()?;
     }
@@ -129,6 +132,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let stack = arguments.stack.clone().unwrap_or_else(|| manifest.name().to_string());
     let deployed = deploy.run(&stack, arguments)?;
     deployed.print(arguments)
+}
+
+/// What can be known before a version is written: that images can be built, and where they go.
+fn check(project: &Project, manifest: &Manifest, arguments: &Arguments) -> Result<(), Failure> {
+    let images = Images::new(project, manifest, &arguments.registry);
+    let built = manifest.functions().filter(|function| *function.build() == Build::Container && !arguments.local);
+    built.map(|function| images.target(function)).collect::<Result<Vec<_>, _>>()?;
+    build::check(project, manifest, arguments.builder)
 }
 
 /// The modules of a project's functions, as they were built; images that are in a registry by their names there.

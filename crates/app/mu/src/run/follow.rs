@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use mu_node::Node;
 use mu_stack::{Manifest, Stack, StackId};
 
-use crate::build::Tell;
+use crate::build::Options;
 use crate::failure::{Cause, Failure};
 use crate::local_node;
 use crate::project::Project;
@@ -20,15 +20,21 @@ use crate::terminal::{self, DIM};
 pub(super) struct Session {
     project: Project,
     node: Arc<Node>,
+    options: Options,
     deployed: Identity,
 }
 
 impl Session {
-    /// Deploys the first version.
-    pub(super) async fn start(project: Project, node: Arc<Node>, version: Version) -> Result<Self, Failure> {
+    /// Deploys the first version. Later ones are built with these options.
+    pub(super) async fn start(
+        project: Project,
+        node: Arc<Node>,
+        options: Options,
+        version: Version,
+    ) -> Result<Self, Failure> {
         let deployed = version.identity();
         local_node::deploy(&node, version).await?;
-        Ok(Self { project, node, deployed })
+        Ok(Self { project, node, options, deployed })
     }
 
     /// Deploys every change that works, and tells about those that do not. Never ends.
@@ -73,7 +79,7 @@ impl Session {
         for (path, error) in watcher.follow(&self.project, &manifest) {
             terminal::say(format!("Changes below {} are not followed: {error}", path.display()));
         }
-        let version = build(self.project.clone(), manifest).await?;
+        let version = build(self.project.clone(), manifest, self.options).await?;
         let identity = version.identity();
         if identity == self.deployed {
             return Ok(false);
@@ -87,8 +93,8 @@ impl Session {
     }
 }
 
-async fn build(project: Project, manifest: Manifest) -> Result<Version, Failure> {
-    let build = move || Version::build(&project, &manifest, Tell::Built);
+async fn build(project: Project, manifest: Manifest, options: Options) -> Result<Version, Failure> {
+    let build = move || Version::build(&project, &manifest, options);
     let built = tokio::task::spawn_blocking(build).await;
     built.unwrap_or_else(|e| Err(Failure::from_error(Cause::Failed, "building", &e)))
 }

@@ -8,7 +8,7 @@ use mu_invoke::{DeployParams, Secrets};
 use mu_runtime::{Artifact, ContentHash};
 use mu_stack::{Env, FunctionName, Manifest, Position, Stack, StackId};
 
-use crate::build::{self, Options, Tell};
+use crate::build::{self, Options};
 use crate::failure::{Cause, Failure};
 use crate::project::{self, Project};
 use crate::run::overrides::overrides;
@@ -34,8 +34,8 @@ pub(super) struct Identity {
 
 impl Version {
     /// Builds what needs building, and reads the modules. Blocking.
-    pub(crate) fn build(project: &Project, manifest: &Manifest, tell: Tell) -> Result<Self, Failure> {
-        build::build(project, manifest, manifest.functions(), Options::of(tell))?;
+    pub(crate) fn build(project: &Project, manifest: &Manifest, options: Options) -> Result<Self, Failure> {
+        build::build(project, manifest, manifest.functions(), options)?;
         let mut local = Env::new();
         for (name, value) in overrides()? {
             local.set(name, value).map_err(|e| Failure::from_error(Cause::Failed, "MU_FN_*", &e))?;

@@ -17,7 +17,10 @@ use mu_control::region::{CallForm, Region, RegionBody, RegionCall, RegionError};
 use mu_control::rollout::{Counts, LatencyHistogram};
 use mu_control::secrets::{SecretError, SecretName, Secrets};
 use mu_db::MuDb;
-use mu_invoke::{Cause, DeployError, DeployParams, Deployment, Invoker, StatsSnapshot, Wake, WakeError, Weighted};
+use mu_gateway::clean_request_headers;
+use mu_invoke::{
+    Cause, DeployError, DeployParams, Deployment, Invoker, Kind, StatsSnapshot, Wake, WakeError, Weighted,
+};
 use mu_runtime::{Artifact, ArtifactSource, ContentHash, Form, Request, full_body};
 use mu_stack::{FunctionName, StackId};
 use mu_storage::Boxes;
@@ -178,7 +181,13 @@ impl NodeRegion {
             RegionError::NotFound(format!("the stack has no handler `{handler}`: `mu stack show` lists its functions"))
         };
         let target = deployment.target(&reference).ok_or_else(unknown)?;
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        clean_request_headers(&mut parts.headers).map_err(|error| RegionError::Call {
+            status: Kind::Invalid.http_status().as_u16(),
+            code: Kind::Invalid.as_str().to_owned(),
+            message: error.to_string(),
+            retry_after: None,
+        })?;
         let query = parts.uri.query().map(str::to_owned);
         let asked = Request {
             form: match form {

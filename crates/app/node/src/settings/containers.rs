@@ -1,5 +1,6 @@
 //! The keys of containers, and the struct that they become.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use mu_image::ImageLimits;
@@ -7,6 +8,9 @@ use mu_runtime::ContainerConfig;
 use mu_stack::ByteSize;
 
 use super::kind::{Default, Key, Kind};
+use super::layers;
+use super::mistakes::{Collected, Mistakes};
+use super::sources::{Override, Sources};
 use super::table::{GIB, HOUR, MIB, MINUTE, count, duration, size, time};
 use super::value::Value;
 use super::values::Values;
@@ -24,8 +28,8 @@ pub struct ContainersSettings {
     pub engine: ContainerConfig,
     /// Limits of images.
     pub images: ImageLimits,
-    /// A file with the credentials of registries, as `docker login` writes it.
-    pub credentials: Option<PathBuf>,
+    /// Files with the credentials of registries, as `docker login` writes them; those of later ones count more.
+    pub credentials: Vec<PathBuf>,
     /// Registries that are asked by plain HTTP. Those on loopback are anyway.
     pub insecure_registries: Vec<String>,
 }
@@ -67,9 +71,25 @@ impl std::default::Default for ContainersSettings {
             allow_unenforced: false,
             engine: ContainerConfig::default(),
             images: ImageLimits::default(),
-            credentials: None,
+            credentials: Vec::new(),
             insecure_registries: Vec::new(),
         }
+    }
+}
+
+impl ContainersSettings {
+    /// What the variables `MU_CONTAINERS__KEY` say, for a node that is not configured otherwise.
+    ///
+    /// # Errors
+    /// Every mistake that could be found.
+    pub fn of_variables(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Self, Mistakes> {
+        let variables = variables.filter(|(name, _)| name.to_string_lossy().starts_with("MU_CONTAINERS_")).collect();
+        // Directories need a home unless they are named.
+        let flags = ["data_dir", "cache_dir"].map(|key| Override::new(key, ".", key)).to_vec();
+        let working_dir = std::env::current_dir().unwrap_or_default();
+        let mut mistakes = Collected::default();
+        let values = layers::read(&Sources { file: None, variables, flags, working_dir }, &mut mistakes);
+        mistakes.result(containers(&values))
     }
 }
 
@@ -105,7 +125,7 @@ pub(super) fn containers(values: &Values) -> ContainersSettings {
             pull_timeout: values.duration("containers.pull_timeout"),
             ..ImageLimits::default()
         },
-        credentials: file("containers.credentials"),
+        credentials: file("containers.credentials").into_iter().collect(),
         insecure_registries: registries.collect(),
     }
 }

@@ -38,6 +38,8 @@ pub struct AppFunction {
     pub file_name: String,
     /// What it says.
     pub file: FuncFile,
+    /// Whether a `Dockerfile` stands beside it.
+    pub has_dockerfile: bool,
 }
 
 /// An app.
@@ -199,7 +201,8 @@ fn notes(app: Option<&AppFile>, functions: &[AppFunction]) -> Vec<String> {
         let missing = missing.map(|expected| {
             format!("{}: note: it expects the variable `{}`, which no `config` has", function.path(), expected.name)
         });
-        file.notes.iter().map(|note| format!("{}:{note}", function.path())).chain(missing)
+        let beside = file.notes_beside_dockerfile.iter().filter(|_| function.has_dockerfile);
+        file.notes.iter().chain(beside).map(|note| format!("{}:{note}", function.path())).chain(missing)
     });
     of_app.chain(of_functions).collect()
 }

@@ -27,7 +27,7 @@ pub struct FuncFile {
     pub cmd: Vec<String>,
     /// The words of the entry point; none where the runtime says it.
     pub entrypoint: Vec<String>,
-    /// The type of what it is called with, when a command line doesn't say.
+    /// The type of what it is called with, when a command line doesn't say another.
     pub content_type: Option<String>,
     /// What a call may use.
     pub limits: FuncLimits,
@@ -43,6 +43,8 @@ pub struct FuncFile {
     pub triggers: Vec<Trigger>,
     /// What stands there and has no effect.
     pub notes: Vec<Note>,
+    /// What has none beside a `Dockerfile`.
+    pub notes_beside_dockerfile: Vec<Note>,
 }
 
 /// By which rules a func file is read.

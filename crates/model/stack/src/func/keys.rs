@@ -43,6 +43,8 @@ pub(super) const FUNC: &[Key] = &[
 pub(super) const ONLY_NEW: [&str; 3] = ["triggers", "deploy", "signing_details"];
 /// Those that only the old one has.
 pub(super) const ONLY_OLD: [&str; 5] = ["path", "format", "cpus", "headers", "tests"];
+/// Those that say how an image is made where there is no `Dockerfile`.
+pub(super) const OF_MADE_IMAGES: [&str; 5] = ["build", "build_image", "run_image", "entrypoint", "cmd"];
 
 pub(super) const EXPECTATIONS: &[Key] = &[EXPECTED_CONFIG];
 pub(super) const EXPECTED: &[Key] = &[VARIABLE, REQUIRED];
@@ -86,7 +88,7 @@ const SEMANTIC_VERSION: Key = key(
 );
 const RUNTIME: Key = key(
     "runtime",
-    "What the function is written in: `python`, `node`, `go` or `java`, with a version or without (`python3.11`); or `docker`, for the folder's own Dockerfile. `ruby`, `kotlin` and `dotnet` are known, and need a Dockerfile.",
+    "What the function is written in: `python`, `node`, `go` or `java`, with a version or without (`python3.11`); or `docker`. A Dockerfile in the folder counts more than a language; `docker`, `ruby`, `kotlin` and `dotnet` need one.",
     text,
 );
 const BUILD_IMAGE: Key = key("build_image", "The image to build in, in place of the runtime's.", text);
@@ -95,7 +97,7 @@ const CMD: Key = key("cmd", "Arguments of the entry point. Words are separated b
 const ENTRYPOINT: Key =
     key("entrypoint", "What a container runs. Words are separated by spaces, and may be quoted.", text);
 const CONTENT_TYPE: Key =
-    key("content_type", "The type of what the function is called with, when a command line doesn't say.", text);
+    key("content_type", "The header `content-type` of `mu invoke` in the project, unless `-H` says another.", text);
 const CALL_TYPE: Key = key(
     "type",
     "Has no effect: whoever calls decides whether to wait, by the header `Fn-Invoke-Type`.",

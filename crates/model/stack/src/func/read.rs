@@ -23,6 +23,10 @@ pub(super) fn func_file(bytes: &[u8], problems: &mut Problems) -> Option<FuncFil
     let mut triggers = triggers(&fields, &mut notes, problems);
     triggers.extend(old_path(&fields, problems));
     without_effect(&fields, &mut notes, problems);
+    let mut notes_beside_dockerfile = Vec::new();
+    for entry in fields.written(&keys::OF_MADE_IMAGES) {
+        note(&mut notes_beside_dockerfile, entry, "has no effect: the folder has a Dockerfile");
+    }
     let file = FuncFile {
         schema,
         name: fields.parsed_text("name", problems).map(|(name, _)| name),
@@ -40,6 +44,7 @@ pub(super) fn func_file(bytes: &[u8], problems: &mut Problems) -> Option<FuncFil
         expects: expects(&fields, problems),
         triggers,
         notes,
+        notes_beside_dockerfile,
     };
     Some(file)
 }

@@ -9,7 +9,7 @@ use crate::image_ref::ImageRef;
 use super::{FuncFile, FuncLanguage, FuncRuntime};
 
 /// The file of a folder that says how its image is built.
-pub(super) const DOCKERFILE: &str = "Dockerfile";
+pub const DOCKERFILE: &str = "Dockerfile";
 
 /// Where Project Fn's images are. Not every builder looks there for a name without a registry.
 const FN_IMAGES: &str = "docker.io/fnproject";
@@ -35,8 +35,8 @@ pub enum NoRecipe {
     /// The runtime is `docker`, and there is no `Dockerfile`.
     #[error("`runtime: docker` is built from a Dockerfile, and there is none beside the func file")]
     NoDockerfile,
-    /// mu writes none for this language.
-    #[error("mu writes no Dockerfile for `runtime: {language}`; write one, and `runtime: docker`")]
+    /// mu writes none for this language, and there is no `Dockerfile`.
+    #[error("mu writes no Dockerfile for `runtime: {language}`; put one beside the func file")]
     Language {
         /// The language.
         language: FuncLanguage,
@@ -52,20 +52,17 @@ pub enum NoRecipe {
 }
 
 impl Recipe {
-    /// The recipe of a function, in whose folder are the files that `has` knows. Without a func file, as without a
-    /// runtime in it, the folder's own `Dockerfile` counts.
+    /// The recipe of a function, in whose folder are the files that `has` knows. A `Dockerfile` there counts, whatever the
+    /// func file says.
     ///
     /// # Errors
     /// When nothing says how, or what the language needs is not there.
     pub fn of(file: Option<&FuncFile>, has: impl Fn(&str) -> bool) -> Result<Self, NoRecipe> {
+        if has(DOCKERFILE) {
+            return Ok(Self::Own);
+        }
         let described = file.and_then(|file| Some((file, file.runtime.as_ref()?)));
-        let Some((file, runtime)) = described.filter(|(_, runtime)| runtime.language != FuncLanguage::Docker) else {
-            return match described {
-                _ if has(DOCKERFILE) => Ok(Self::Own),
-                Some(_) => Err(NoRecipe::NoDockerfile),
-                None => Err(NoRecipe::NoRuntime),
-            };
-        };
+        let (file, runtime) = described.ok_or(NoRecipe::NoRuntime)?;
         let language = runtime.language;
         let required = |file| if has(file) { Ok(()) } else { Err(NoRecipe::Missing { language, file }) };
         let kit = match language {
@@ -79,7 +76,8 @@ impl Recipe {
                 required("pom.xml")?;
                 java()
             }
-            FuncLanguage::Ruby | FuncLanguage::Kotlin | FuncLanguage::Dotnet | FuncLanguage::Docker => {
+            FuncLanguage::Docker => return Err(NoRecipe::NoDockerfile),
+            FuncLanguage::Ruby | FuncLanguage::Kotlin | FuncLanguage::Dotnet => {
                 return Err(NoRecipe::Language { language });
             }
         };

@@ -16,13 +16,16 @@ mod invoke;
 mod page;
 mod triggers;
 
+pub(super) use failures::too_large;
+
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
+use http::request::Parts;
 use http::{HeaderName, StatusCode, header};
 use http_body_util::BodyExt as _;
 use mu_stack::StackId;
@@ -35,10 +38,14 @@ use crate::access::Action;
 use crate::catalog::fns::FnError;
 use crate::catalog::{CatalogError, StackRecord, StackRef, StackState};
 
+/// Where functions are called.
+const CALLS: [&str; 4] = ["/invoke/{id}", "/t/{app}", "/t/{app}/", "/t/{app}/{*source}"];
+
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Everything that Fn's clients ask for.
 pub(super) fn router(control: &Arc<Control>) -> Router<Arc<Control>> {
+    let [by_id, by_app, by_root, by_source] = CALLS;
     let guarded = Router::new()
         .route("/v2/apps", get(apps::list).post(apps::create))
         .route("/v2/apps/{id}", get(apps::show).put(apps::change).delete(apps::delete))
@@ -46,10 +53,10 @@ pub(super) fn router(control: &Arc<Control>) -> Router<Arc<Control>> {
         .route("/v2/fns/{id}", get(fns::show).put(fns::change).delete(fns::delete))
         .route("/v2/triggers", get(triggers::list).post(triggers::create))
         .route("/v2/triggers/{id}", get(triggers::show).put(triggers::change).delete(triggers::delete))
-        .route("/invoke/{id}", post(invoke::invoke))
-        .route("/t/{app}", any(invoke::trigger))
-        .route("/t/{app}/", any(invoke::trigger))
-        .route("/t/{app}/{*source}", any(invoke::trigger))
+        .route(by_id, post(invoke::invoke))
+        .route(by_app, any(invoke::trigger))
+        .route(by_root, any(invoke::trigger))
+        .route(by_source, any(invoke::trigger))
         // Within the front as well: it may keep an answer for an idempotency key, and keeps what clients get.
         .layer(map_response(in_the_shape_of_fn))
         .layer(from_fn_with_state(Arc::clone(control), front::front));
@@ -61,6 +68,11 @@ pub(super) fn router(control: &Arc<Control>) -> Router<Arc<Control>> {
         .merge(guarded)
         .method_not_allowed_fallback(no_method)
         .layer(map_response(in_the_shape_of_fn))
+}
+
+/// Whether a request's body is for a function.
+pub(super) fn is_call(parts: &Parts) -> bool {
+    parts.extensions.get::<MatchedPath>().is_some_and(|matched| CALLS.contains(&matched.as_str()))
 }
 
 /// Writes an error as Fn does. Answers of functions are left as they are.

@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::Control;
 use super::error::{ApiError, Kind};
+use super::{Control, fn_api};
 use crate::access::signature::ExpectedBody;
 use crate::access::{Action, Authenticated, How, RequestHead};
 use crate::audit::{AuditOutcome, AuditRecord};
@@ -129,14 +129,7 @@ async fn admit(
     let who = control.access.authenticate(&RequestHead::from(&parts)).await;
     super::rates::check(&control.quotas, who.as_ref().ok(), from)?;
     let who = who?;
-    let is_piece = is_piece(&parts);
-    let bytes_max = if is_piece { PIECE_BYTES_MAX } else { control.settings.request_bytes_max };
-    let content = read_body(body, bytes_max).await.inspect_err(|error| {
-        // Operators do not set how large a piece may be.
-        if error.is_too_large() && !is_piece {
-            control.metrics.limit_hit(Limit::ApiRequestBytes);
-        }
-    })?;
+    let content = read_content(control, &parts, body).await?;
     if let Some(expected) = who.body {
         check_body(expected, &content)?;
     }
@@ -222,6 +215,27 @@ fn request_id(control: &Control, headers: &HeaderMap) -> Arc<str> {
     own.filter(is_fit).map_or_else(|| control.env.new_invocation_id().to_string().into(), Into::into)
 }
 
+/// The whole body, within the limit for what it is.
+async fn read_content(control: &Control, parts: &Parts, body: Body) -> Result<Bytes, ApiError> {
+    // Operators do not set how large a piece may be.
+    let (bytes_max, limit) = if is_piece(parts) {
+        (PIECE_BYTES_MAX, None)
+    } else if is_call(parts) {
+        (control.settings.call_bytes_max, Some(Limit::FunctionsRequestBytes))
+    } else {
+        (control.settings.request_bytes_max, Some(Limit::ApiRequestBytes))
+    };
+    read_body(body, bytes_max).await.map_err(|error| {
+        if !error.is_too_large() {
+            return error;
+        }
+        if let Some(limit) = limit {
+            control.metrics.limit_hit(limit);
+        }
+        if fn_api::is_call(parts) { fn_api::too_large() } else { error }
+    })
+}
+
 /// The whole body, within its limit and as long as the client goes on sending.
 async fn read_body(mut body: Body, bytes_max: usize) -> Result<Bytes, ApiError> {
     let too_large = || {
@@ -258,6 +272,11 @@ async fn read_body(mut body: Body, bytes_max: usize) -> Result<Bytes, ApiError> 
 /// Whether a request carries a piece of an upload, which may be larger than other bodies.
 fn is_piece(parts: &Parts) -> bool {
     is_for(parts, &Method::PATCH, "/v1/stacks/{stack}/uploads/{id}")
+}
+
+/// Whether a request's body is for a function.
+fn is_call(parts: &Parts) -> bool {
+    is_for(parts, &Method::POST, "/v1/stacks/{stack}/invoke/{handler}") || fn_api::is_call(parts)
 }
 
 /// Whether a request that is no GET leaves an audit record: not when it is only a question, nor when it carries on what

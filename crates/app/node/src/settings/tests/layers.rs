@@ -225,3 +225,25 @@ fn variables_of_others_are_left_alone() {
         [("MU_FN_A__B", "1"), ("MU_WASM_TOOLCHAIN", "/x"), ("MU", ""), ("XMU_API__X", ""), ("MU_API_PORT", "tcp")];
     load("", &others, &[]);
 }
+
+#[test]
+fn containers_are_set_by_variables_alone() {
+    let of = |variables: &[(&str, &str)]| {
+        ContainersSettings::of_variables(variables.iter().map(|(name, value)| ((*name).into(), (*value).into())))
+    };
+    let set = of(&[
+        ("MU_CONTAINERS__RUNNER", "docker"),
+        ("MU_CONTAINERS__RUNNER_PATH", "/p.sock"),
+        ("MU_CONTAINERS__ALLOW_UNENFORCED", "true"),
+        ("MU_CONTAINERS__CREDENTIALS", "/c.json"),
+        ("MU_GATEWAY__ADDRESS", "nowhere"),
+    ]);
+    let set = set.unwrap();
+    assert_eq!((set.runner, set.runner_path), (RunnerChoice::Docker, Some("/p.sock".into())));
+    assert!(set.allow_unenforced);
+    assert_eq!(set.credentials, [std::path::PathBuf::from("/c.json")]);
+    assert_eq!(format!("{:?}", of(&[]).unwrap()), format!("{:?}", ContainersSettings::default()));
+    let mistakes = of(&[("MU_CONTAINERS__RUNER", "docker"), ("MU_CONTAINERS__PIDS", "x")]).unwrap_err().to_string();
+    assert!(mistakes.contains("did you mean `MU_CONTAINERS__RUNNER`?"), "{mistakes}");
+    assert!(mistakes.contains("MU_CONTAINERS__PIDS: error: "), "{mistakes}");
+}

@@ -5,7 +5,7 @@ use mu_stack::{Build, Method, RouteMatch, Runtime};
 
 fn function(folder: &str, text: &str) -> AppFunction {
     let file = FuncFile::parse("func.yaml", text.as_bytes()).unwrap_or_else(|report| panic!("{report}"));
-    AppFunction { folder: folder.to_owned(), file_name: "func.yaml".to_owned(), file }
+    AppFunction { folder: folder.to_owned(), file_name: "func.yaml".to_owned(), file, has_dockerfile: false }
 }
 
 fn app_file(text: &str) -> AppFile {
@@ -82,6 +82,23 @@ fn an_app_has_the_functions_of_its_folders() {
             "app.yaml:3:1: note: `annotations` has no effect here",
             "jobs/nightly/func.yaml:4:12: note: the trigger `scheduled` (scheduled 0 3 * * *) is not run yet",
             "jobs/nightly/func.yaml: note: it expects the variable `KEY`, which no `config` has",
+        ]
+    );
+}
+
+#[test]
+fn what_a_dockerfile_makes_useless_is_noted_beside_one() {
+    let text = "runtime: python\nentrypoint: python3 func.py\nbuild: [make]\n";
+    let notes = |has_dockerfile| {
+        let function = AppFunction { has_dockerfile, ..function("", text) };
+        App::new(None, "folder", &[function], FuncLimits::default()).unwrap().notes
+    };
+    assert_eq!(notes(false), Vec::<String>::new());
+    assert_eq!(
+        notes(true),
+        [
+            "func.yaml:2:1: note: `entrypoint` has no effect: the folder has a Dockerfile",
+            "func.yaml:3:1: note: `build` has no effect: the folder has a Dockerfile",
         ]
     );
 }

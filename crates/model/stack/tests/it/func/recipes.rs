@@ -36,8 +36,9 @@ fn a_dockerfile_of_ones_own() {
     assert_eq!(recipe("runtime: docker", &["Dockerfile"]), Ok(Recipe::Own));
     assert_eq!(recipe("name: a", &["Dockerfile"]), Ok(Recipe::Own));
     assert_eq!(Recipe::of(None, |name| name == "Dockerfile"), Ok(Recipe::Own));
-    // A language counts more than what lies there.
-    assert!(matches!(recipe("runtime: python", &["Dockerfile"]), Ok(Recipe::Made(_))));
+    for language in ["python", "go", "ruby3.1", "kotlin", "dotnet"] {
+        assert_eq!(recipe(&format!("runtime: {language}"), &["Dockerfile"]), Ok(Recipe::Own));
+    }
     for (text, files, told) in [
         (
             "runtime: docker",
@@ -45,11 +46,7 @@ fn a_dockerfile_of_ones_own() {
             "`runtime: docker` is built from a Dockerfile, and there is none beside the func file",
         ),
         ("name: a", &["func.py"], "the func file has no `runtime`, and there is no Dockerfile beside it"),
-        (
-            "runtime: ruby3.1",
-            &["func.rb"],
-            "mu writes no Dockerfile for `runtime: ruby`; write one, and `runtime: docker`",
-        ),
+        ("runtime: ruby3.1", &["func.rb"], "mu writes no Dockerfile for `runtime: ruby`; put one beside the func file"),
         ("runtime: go", &["func.go"], "a function of `runtime: go` has a file `go.mod`, and it is not there"),
         ("runtime: java", &[], "a function of `runtime: java` has a file `pom.xml`, and it is not there"),
     ] {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use crate::api::error::ApiError;
+use crate::api::error::{ApiError, Kind};
 use crate::region::RegionError;
 
 /// How long Fn asks to wait when there was no room.
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(15);
+
+const TOO_LARGE: &str = "Request content too large";
 
 /// What Fn calls a failure that we have a code for. What is not here is told in our words.
 const WORDS: [(&str, &str); 18] = [
@@ -27,7 +29,7 @@ const WORDS: [(&str, &str); 18] = [
         "Container initialization timed out, please ensure you are using the latest fdk and check the logs",
     ),
     ("timed_out", "Timed out"),
-    ("request_too_large", "Request content too large"),
+    ("request_too_large", TOO_LARGE),
     ("queue_full", "Timed out - server too busy"),
     ("queue_timed_out", "Timed out - server too busy"),
     ("no_room", "Timed out - server too busy"),
@@ -40,7 +42,14 @@ const WORDS: [(&str, &str); 18] = [
 pub(super) fn in_fns_words(error: RegionError) -> ApiError {
     let RegionError::Call { status, code, message, retry_after } = error else { return error.into() };
     let words = WORDS.iter().find(|(known, _)| *known == code).map(|(_, words)| (*words).to_owned());
+    // What a function uses up is its own failure to Fn, and no matter of time.
+    let status = if code == "out_of_instructions" { 502 } else { status };
     let is_busy = words.as_deref() == Some("Timed out - server too busy");
     let retry_after = if is_busy { Some(BUSY_RETRY_AFTER) } else { retry_after };
     RegionError::Call { status, code, message: words.unwrap_or(message), retry_after }.into()
+}
+
+/// The body of a request is too large for any function.
+pub(in crate::api) fn too_large() -> ApiError {
+    ApiError::new(Kind::TooLarge, TOO_LARGE)
 }

@@ -123,6 +123,7 @@ impl World {
             settings: ApiSettings {
                 gateway_url: "http://127.0.0.1:12080".to_owned(),
                 request_bytes_max: 1 << 20,
+                call_bytes_max: 2 << 20,
                 detached_drain: Duration::ZERO,
             },
         });

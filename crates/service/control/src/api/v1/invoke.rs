@@ -113,7 +113,8 @@ impl Query {
 pub(in crate::api) const METHODS: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
 
-/// Headers that are meant for the API and not for the function: above all its credentials.
+/// Headers that are meant for the API and not for the function: above all its credentials. What no function is told, by
+/// whatever way a request comes, the region takes out.
 pub(in crate::api) fn is_of_the_api(name: &str) -> bool {
     matches!(
         name,
@@ -123,8 +124,6 @@ pub(in crate::api) fn is_of_the_api(name: &str) -> bool {
             | "content-digest"
             | "idempotency-key"
             | "content-length"
-            | "transfer-encoding"
-            | "connection"
             | "expect"
     )
 }

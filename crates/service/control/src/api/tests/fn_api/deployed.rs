@@ -101,6 +101,7 @@ async fn failures_are_told_in_fns_words() {
         ("/fail/502/function_head_too_large", 502, "function response header too large", None),
         ("/fail/503/queue_full", 503, "Timed out - server too busy", Some("15")),
         ("/fail/504/timed_out", 504, "Timed out", None),
+        ("/fail/504/out_of_instructions", 502, "function failed", None),
         ("/fail/403/image_refused", 403, "in our words", None),
     ] {
         trigger(&world, &app, &cart, source.rsplit('/').next().unwrap(), source).await;
@@ -111,6 +112,26 @@ async fn failures_are_told_in_fns_words() {
             assert_eq!(told, retry_after, "{source}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_for_a_function_may_be_as_large_as_functions_take() {
+    let world = World::new().await;
+    let shop = deploy(&world, "shop").await;
+    let by_id = format!("/invoke/{shop}.cart");
+    trigger(&world, &shop.to_string(), &format!("{shop}.cart"), "t", "/t").await;
+    let paths = [&*by_id, "/t/shop/t", "/v1/stacks/shop/invoke/cart.show"];
+    for path in paths {
+        let answer = world.send(&BOSS, "POST", path, &[], vec![0; 2 << 20].into()).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        let answer = world.send(&BOSS, "POST", path, &[], vec![0; (2 << 20) + 1].into()).await;
+        assert_eq!(answer.status, 413, "{path}");
+        let message = answer.json()["message"].as_str().unwrap().to_owned();
+        let ours = "the request's body is larger than 2097152 bytes";
+        assert_eq!(message, if path.starts_with("/v1") { ours } else { "Request content too large" }, "{path}");
+    }
+    let hits = world.metric(r#"mu_limit_hits_total{limit="functions.request_bytes_max"}"#);
+    assert_eq!(hits.as_deref(), Some("3"));
 }
 
 #[tokio::test(start_paused = true)]
