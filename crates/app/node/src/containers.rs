@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mu_container::Runner;
 use mu_env::{Env, Shutdown};
 use mu_image::{ImageStore, Registries, StoreParams};
 use mu_runtime::{ContainerEngine, ContainerParts, EgressDial, EgressPolicy, Engine, LoadError, LoadParams, Program};
@@ -43,6 +44,7 @@ pub(crate) struct Containers {
 struct Open {
     engine: ContainerEngine,
     images: ImageStore,
+    runner: Arc<dyn Runner>,
 }
 
 impl Containers {
@@ -53,7 +55,7 @@ impl Containers {
 
     /// Clears away what containers of a node left that was killed, and collects images until the node stops.
     pub(crate) async fn run(self: Arc<Self>, shutdown: Shutdown) {
-        if runner::has_leftovers(&self.run_dir())
+        if mu_container::has_leftovers(&self.run_dir())
             && let Err(error) = self.open().await
         {
             tracing::warn!(%error, "containers of an earlier run of this node may still be there");
@@ -63,13 +65,8 @@ impl Containers {
                 () = shutdown.requested() => return,
                 () = tokio::time::sleep(COLLECT_EVERY) => {}
             }
-            let Some(open) = self.open.get() else { continue };
-            match open.images.collect().await {
-                Ok(collected) if collected.images > 0 => {
-                    tracing::info!(images = collected.images, bytes = collected.bytes, "unused images were removed");
-                }
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "unused images could not be removed"),
+            if let Some(open) = self.open.get() {
+                open.collect().await;
             }
         }
     }
@@ -110,10 +107,10 @@ impl Containers {
             env: self.env.clone(),
             config: self.settings.engine,
             images: images.clone(),
-            runner,
+            runner: Arc::clone(&runner),
             dial: Arc::clone(&self.dial) as _,
         });
-        Ok(Open { engine, images })
+        Ok(Open { engine, images, runner })
     }
 
     async fn registries(&self) -> Result<Registries, LoadError> {
@@ -132,6 +129,22 @@ impl Containers {
 
     fn run_dir(&self) -> PathBuf {
         self.data_dir.join("containers")
+    }
+}
+
+impl Open {
+    /// Removes images that nobody uses.
+    async fn collect(&self) {
+        match self.images.collect().await {
+            Ok(collected) if collected.images > 0 => {
+                tracing::info!(images = collected.images, bytes = collected.bytes, "unused images were removed");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "unused images could not be removed"),
+        }
+        if let Err(error) = self.runner.forget_images(&|image| self.images.has(image)).await {
+            tracing::warn!(%error, "what runs containers keeps unused images");
+        }
     }
 }
 

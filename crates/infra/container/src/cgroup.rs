@@ -4,6 +4,9 @@
 //! each hierarchy, so that it is found without asking; a daemon has its own. Everything after the start is done here, by
 //! reading and writing the group's files.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -53,7 +56,7 @@ pub(crate) enum Freeze {
     Thaw,
 }
 
-/// What the files of a group say of a container's limits.
+/// What the files of a group say of a container's limits: nothing where a file is not there.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Enforced {
     pub(crate) memory_bytes: Option<u64>,
@@ -184,22 +187,20 @@ impl Cgroups {
             let file = if place.version == Version::One { first } else { second };
             Some((place.version, fs::read_to_string(self.file(place, group, file)).ok()?))
         };
-        let value = |place, first, second| read(place, first, second).and_then(|(_, text)| number(&text));
+        let value = |place, first, second| read(place, first, second).and_then(|(_, text)| limit(&text));
         let memory_bytes = value(&self.memory, "memory.limit_in_bytes", "memory.max");
         let swap = read(&self.memory, "memory.memsw.limit_in_bytes", "memory.swap.max");
         let cpu = read(&self.cpu, "cpu.cfs_quota_us", "cpu.max");
         Enforced {
             memory_bytes,
             memory_and_swap_bytes: swap.and_then(|(version, text)| match version {
-                Version::One => number(&text),
-                Version::Two => Some(number(&text)? + memory_bytes?),
+                Version::One => limit(&text),
+                Version::Two => Some(limit(&text)?.saturating_add(memory_bytes?)),
             }),
             pids: value(&self.pids, "pids.max", "pids.max"),
             cpu: cpu.and_then(|(version, text)| match version {
                 Version::One => Some((number(&text)?, value(&self.cpu, "cpu.cfs_period_us", "")?)),
-                Version::Two => {
-                    text.split_once(' ').and_then(|(quota, period)| Some((number(quota)?, number(period)?)))
-                }
+                Version::Two => text.split_once(' ').and_then(|(quota, period)| Some((limit(quota)?, number(period)?))),
             }),
         }
     }
@@ -269,9 +270,10 @@ impl Group {
         Path::new("/").join(&self.0)
     }
 
-    /// Whether its last part has `name` in it, as the groups of a daemon's containers have their ids.
+    /// Whether one of its parts has `name` in it, as the groups of a daemon's containers have their ids. Some runtimes make
+    /// one within it for the processes.
     pub(crate) fn is_of(&self, name: &str) -> bool {
-        self.0.file_name().is_some_and(|last| last.to_string_lossy().contains(name))
+        self.0.iter().any(|part| part.to_string_lossy().contains(name))
     }
 }
 
@@ -288,63 +290,12 @@ fn number(text: &str) -> Option<u64> {
     text.trim().parse().ok()
 }
 
+/// `max` is none at all, which is another thing than a limit that is not known.
+fn limit(text: &str) -> Option<u64> {
+    if text.trim() == "max" { Some(u64::MAX) } else { number(text) }
+}
+
 /// The number after a word, in lines of a word and a number each.
 fn field(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| number(line.strip_prefix(name)?.strip_prefix(' ')?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn find(mounts: &[(&str, &str, &str)], controllers: &str) -> Cgroups {
-        let mount = |(dir, kind, options): &(&str, &str, &str)| Mount {
-            dir: PathBuf::from(dir),
-            kind: (*kind).to_owned(),
-            options: (*options).to_owned(),
-        };
-        Cgroups::of(&mounts.iter().map(mount).collect::<Vec<_>>(), "n", |_| controllers.to_owned())
-    }
-
-    #[test]
-    fn controllers_are_found_in_either_version() {
-        let place = |version, dir: &str| Some(Place { version, hierarchy: dir.into() });
-
-        let second = find(&[("/", "ext4", "rw"), ("/c", "cgroup2", "rw")], "cpuset cpu io memory pids");
-        assert_eq!(second.memory, place(Version::Two, "/c"));
-        assert_eq!((&second.cpu, &second.freezer), (&second.memory, &second.memory));
-        assert_eq!(second.second_of_hybrid(), None);
-
-        let first = find(&[("/c/cpu", "cgroup", "rw,cpu,cpuacct"), ("/c/memory", "cgroup", "rw,memory")], "");
-        assert_eq!(first.memory, place(Version::One, "/c/memory"));
-        assert_eq!(first.cpu_time, place(Version::One, "/c/cpu"));
-        assert_eq!((&first.pids, &first.freezer), (&None, &None));
-
-        let hybrid = find(&[("/c/memory", "cgroup", "rw,memory"), ("/c/unified", "cgroup2", "rw")], "pids hugetlb");
-        assert_eq!(hybrid.memory, place(Version::One, "/c/memory"));
-        assert_eq!((&hybrid.pids, &hybrid.cpu), (&place(Version::Two, "/c/unified"), &None));
-        assert_eq!(hybrid.freezer, hybrid.pids);
-        assert_eq!(hybrid.second_of_hybrid(), Some(Path::new("/c/unified")));
-    }
-
-    #[test]
-    fn the_group_of_a_process_is_read() {
-        for (text, expected) in [
-            ("6:freezer:/docker/ab12\n4:memory:/docker/ab12\n0::/", Some("docker/ab12")),
-            ("0::/system.slice/docker-ab12.scope\n", Some("system.slice/docker-ab12.scope")),
-            ("3:cpu,cpuacct:/a:b\n0::/c:d\n", Some("c:d")),
-            ("", None),
-        ] {
-            let group = Group::parse(text);
-            assert_eq!(group, expected.map(|path| Group(path.into())), "{text}");
-            assert_eq!(group.is_some_and(|group| group.is_of("ab12")), text.contains("ab12"));
-        }
-    }
-
-    #[test]
-    fn fields_are_read() {
-        let text = "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n";
-        assert_eq!((field(text, "oom_kill"), field(text, "usage_usec")), (Some(3), None));
-        assert_eq!((number("134217728\n"), number("max\n")), (Some(134_217_728), None));
-    }
 }

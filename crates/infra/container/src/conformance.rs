@@ -60,8 +60,8 @@ pub async fn act(mut process: MemoryProcess) -> Exit {
 /// When a rule is broken; the message says which.
 pub async fn check(runner: Arc<dyn Runner>, image: Image) {
     let suite = Suite { runner, image };
-    suite.runner.prepare(&suite.image).await.expect("an image is made ready");
-    suite.runner.prepare(&suite.image).await.expect("an image is made ready twice");
+    suite.runner.prepare(&suite.image, &Network::None).await.expect("an image is made ready");
+    suite.runner.prepare(&suite.image, &Network::None).await.expect("an image is made ready twice");
     suite.the_end_is_told_to_everybody().await;
     suite.all_output_is_read().await;
     suite.the_socket_directory_is_shared().await;

@@ -5,6 +5,7 @@
 //! has a store of images of its own, which gets each image as an archive.
 
 mod container;
+mod images;
 mod request;
 
 use std::collections::HashMap;
@@ -15,13 +16,11 @@ use std::{fs, io};
 use async_trait::async_trait;
 use bollard::container::{AttachContainerResults, LogOutput};
 use bollard::errors::Error;
-use bollard::query_parameters::{
-    AttachContainerOptions, CreateContainerOptions, ImportImageOptions, ListContainersOptions,
-};
+use bollard::query_parameters::{AttachContainerOptions, CreateContainerOptions, ListContainersOptions};
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::StreamExt;
 use mu_env::Env;
-use mu_image::Image;
+use mu_image::{Digest, Image};
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
@@ -30,12 +29,15 @@ use self::container::{DockerContainer, Held};
 use crate::cgroup::{Cgroups, Group};
 use crate::limits::unenforceable;
 use crate::{
-    Container, ContainerId, ContainerOutput, ContainerSpec, Network, Runner, RunnerError, io_error, mounts, node_of,
-    read_dir, socket_dir,
+    Container, ContainerId, ContainerOutput, ContainerSpec, Network, Runner, RunnerError, io_error, node_of, read_dir,
+    seccomp, socket_dir,
 };
 
 /// Where a daemon listens if nothing else is known.
 const SOCKET: &str = "/var/run/docker.sock";
+
+/// What is in a runner's directory is its own: other runners may have theirs beside it.
+const DIR: &str = "sockets";
 
 /// Seconds in which a daemon answers. Waiting for a container's end is asked again after it.
 const ANSWER_SECONDS_MAX: u64 = 120;
@@ -48,7 +50,8 @@ const NODE_LABEL: &str = "mu.node";
 pub struct DockerParams {
     /// The daemon's socket; if not given, Docker's own.
     pub socket: Option<PathBuf>,
-    /// Where the directories of sockets are, on this machine as on the daemon's; one process at a time uses it.
+    /// Where the directories of sockets are, in `sockets/`, on this machine as on the daemon's; one process at a time uses
+    /// it.
     pub dir: PathBuf,
     /// Whether containers are started although a limit of theirs cannot be enforced. A warning names it.
     pub allow_unenforced: bool,
@@ -67,9 +70,13 @@ struct Daemon {
     name: String,
     node: String,
     dir: PathBuf,
+    /// The filter of system calls, as an option of a container.
+    seccomp: String,
     cgroups: Cgroups,
     /// Whether the directory of a socket is a small filesystem of its own, which takes root.
     bounds_sockets: bool,
+    limits_files: bool,
+    allow_unenforced: bool,
     env: Env,
 }
 
@@ -93,6 +100,7 @@ impl DockerRunner {
         let info = docker.info().await.map_err(unreachable)?;
 
         let bounds_sockets = rustix::process::geteuid().is_root();
+        let is_podman = version.components.is_some_and(|all| all.iter().any(|one| one.name.contains("Podman")));
         let has_seccomp = info.security_options.is_none_or(|all| all.iter().any(|one| one.contains("seccomp")));
         for (is_enforced, limit, reason) in [
             (info.memory_limit, "the memory limit", "the daemon cannot limit memory"),
@@ -101,6 +109,7 @@ impl DockerRunner {
             (info.cpu_cfs_quota, "the processor limit", "the daemon cannot limit processor time"),
             (Some(has_seccomp), "the filter of system calls", "the daemon has no seccomp"),
             (Some(bounds_sockets), "the size of the socket's directory", "the node is not root"),
+            (Some(!is_podman), "the limit of files in `/tmp`", "Podman cannot limit files"),
         ] {
             if is_enforced == Some(false) {
                 unenforceable(limit, reason, params.allow_unenforced)?;
@@ -108,15 +117,42 @@ impl DockerRunner {
         }
 
         let opening = || format!("opening the directory of containers {}", params.dir.display());
-        let dir =
-            fs::create_dir_all(&params.dir).and_then(|()| params.dir.canonicalize()).map_err(io_error(opening))?;
+        let dir = params.dir.join(DIR);
+        let dir = fs::create_dir_all(&dir).and_then(|()| dir.canonicalize()).map_err(io_error(opening))?;
         let node = node_of(&dir);
+        let seccomp = seccomp_option(&dir, is_podman).map_err(io_error(opening))?;
         let cgroups = Cgroups::find(&node).map_err(io_error(|| "finding control groups".to_owned()))?;
-        let is_podman = version.components.is_some_and(|all| all.iter().any(|one| one.name.contains("Podman")));
         let name = if is_podman { "podman" } else { "docker" };
         let name = format!("{name} {}", version.version.unwrap_or_default());
-        Ok(Self(Arc::new(Daemon { docker, name, node, dir, cgroups, bounds_sockets, env: params.env })))
+        Ok(Self(Arc::new(Daemon {
+            docker,
+            name,
+            node,
+            dir,
+            seccomp,
+            cgroups,
+            bounds_sockets,
+            limits_files: !is_podman,
+            allow_unenforced: params.allow_unenforced,
+            env: params.env,
+        })))
     }
+}
+
+/// The filter of system calls as a daemon takes it: Docker in its own words, Podman by the name of a file.
+fn seccomp_option(dir: &Path, is_podman: bool) -> io::Result<String> {
+    let profile = seccomp::profile().to_string();
+    if !is_podman {
+        return Ok(format!("seccomp={profile}"));
+    }
+    let path = dir.with_file_name("seccomp.json");
+    fs::write(&path, profile)?;
+    Ok(format!("seccomp={}", path.display()))
+}
+
+/// Whether there is something of containers: each has a directory until the rest of it is gone.
+pub(crate) fn has_leftovers(dir: &Path) -> bool {
+    read_dir(&dir.join(DIR)).is_ok_and(|entries| !entries.is_empty())
 }
 
 #[async_trait]
@@ -125,31 +161,24 @@ impl Runner for DockerRunner {
         &self.0.name
     }
 
-    async fn prepare(&self, image: &Image) -> Result<(), RunnerError> {
-        image.command()?;
+    async fn prepare(&self, image: &Image, network: &Network) -> Result<(), RunnerError> {
         let daemon = &self.0;
-        let name = image.daemon_name();
-        match daemon.docker.inspect_image(&name).await {
-            Ok(_) => return Ok(()),
-            Err(Error::DockerResponseServerError { status_code: 404, .. }) => {}
-            Err(error) => return Err(daemon.failed("look for the image", &error)),
-        }
-        let archive = image.archive()?;
-        let mut loaded = Box::pin(daemon.docker.import_image_stream(ImportImageOptions::default(), archive, None));
-        while let Some(progress) = loaded.next().await {
-            progress.map_err(|error| daemon.failed("load the image", &error))?;
-        }
-        Ok(())
-    }
-
-    async fn start(&self, spec: ContainerSpec) -> Result<Box<dyn Container>, RunnerError> {
-        if let Network::Egress(_) = spec.network {
+        if let Network::Egress(_) = network {
             return Err(RunnerError::Runtime {
-                runtime: self.0.name.clone(),
+                runtime: daemon.name.clone(),
                 action: "give a container `network: egress`",
                 reason: "a daemon does not know the node's rules; use crun or runc, or `network: none`".to_owned(),
             });
         }
+        image.command()?;
+        daemon.load_image(image).await
+    }
+
+    async fn forget_images(&self, is_wanted: &(dyn for<'a> Fn(&'a Digest) -> bool + Sync)) -> Result<(), RunnerError> {
+        self.0.remove_images(is_wanted).await
+    }
+
+    async fn start(&self, spec: ContainerSpec) -> Result<Box<dyn Container>, RunnerError> {
         let (sender, receiver) = oneshot::channel();
         let runner = self.clone();
         self.0.env.tasks().spawn(async move {
@@ -166,19 +195,25 @@ impl Runner for DockerRunner {
         let options = ListContainersOptions { all: true, filters: Some(filters), ..ListContainersOptions::default() };
         let containers = daemon.docker.list_containers(Some(options)).await;
         let containers = containers.map_err(|error| daemon.failed("list containers", &error))?;
+        let mut removed = Ok(());
         for id in containers.iter().filter_map(|container| container.id.as_deref()) {
-            daemon.remove(id, daemon.group(id).await.as_ref()).await?;
+            removed = removed.and(daemon.remove(id, daemon.group(id).await.as_ref()).await);
         }
-        mounts::unmount_beneath(&daemon.dir)
-            .and_then(|()| read_dir(&daemon.dir)?.iter().try_for_each(|entry| fs::remove_dir_all(entry.path())))
-            .map_err(io_error(|| "removing what containers of before had".to_owned()))?;
+        let looking = io_error(|| "looking for what containers of before had".to_owned());
+        for entry in read_dir(&daemon.dir).map_err(looking)? {
+            // What is in it is the container's, and need not let itself be removed by who is not root.
+            if let Err(error) = daemon.remove_socket_dir(&entry.path()) {
+                tracing::warn!(%error, path = %entry.path().display(), "the directory of a container of before stays");
+            }
+        }
+        removed?;
         Ok(containers.len())
     }
 }
 
 impl DockerRunner {
     async fn start_held(&self, spec: &ContainerSpec) -> Result<Box<dyn Container>, RunnerError> {
-        self.prepare(&spec.image).await?;
+        self.prepare(&spec.image, &spec.network).await?;
         let id = ContainerId::random(&self.0.env);
         let socket_dir = self.0.dir.join(id.as_str());
         let held = Arc::new(Held::new(self.0.clone(), id, socket_dir));
@@ -199,7 +234,7 @@ async fn start(daemon: &Arc<Daemon>, held: &Held, spec: &ContainerSpec) -> Resul
     let making = || format!("making the directory of container {id}");
     daemon.make_socket_dir(held.socket_dir()).map_err(io_error(making))?;
     let options = CreateContainerOptions { name: Some(id.to_string()), ..CreateContainerOptions::default() };
-    let body = request::body(spec, held.socket_dir(), &daemon.node);
+    let body = request::body(daemon, spec, held.socket_dir());
     let created = docker.create_container(Some(options), body).await;
     created.map_err(|error| daemon.failed("create the container", &error))?;
     let options =
@@ -211,6 +246,13 @@ async fn start(daemon: &Arc<Daemon>, held: &Held, spec: &ContainerSpec) -> Resul
     let started = docker.start_container(id.as_str(), None).await;
     started.map_err(|error| daemon.failed("start the container", &error))?;
     held.started(daemon.group(id.as_str()).await);
+    if let Err(error) = held.cpu_time() {
+        if daemon.process(id.as_str()).await.is_some() {
+            unenforceable("the budget of processor time", &error.to_string(), daemon.allow_unenforced)?;
+        } else {
+            held.has_ended_at_once();
+        }
+    }
     Ok(output)
 }
 
@@ -229,12 +271,29 @@ impl Daemon {
         fs::set_permissions(dir, fs::Permissions::from_mode(0o777))
     }
 
+    /// It is fine if it is not there.
+    fn remove_socket_dir(&self, dir: &Path) -> io::Result<()> {
+        if self.bounds_sockets {
+            socket_dir::unmake(dir)?;
+        }
+        match fs::remove_dir_all(dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// The control group of a container, where it can be seen and surely is its own: what is done to it is done to all
     /// processes in it.
     async fn group(&self, name: &str) -> Option<Group> {
+        let (id, pid) = self.process(name).await?;
+        Group::of_process(pid).ok().filter(|group| group.is_of(&id))
+    }
+
+    /// The id that the daemon gave a container, and its process, as long as that is there.
+    async fn process(&self, name: &str) -> Option<(String, u32)> {
         let inspected = self.docker.inspect_container(name, None).await.ok()?;
         let pid = u32::try_from(inspected.state?.pid?).ok().filter(|pid| *pid > 0)?;
-        Group::of_process(pid).ok().filter(|group| inspected.id.is_some_and(|id| group.is_of(&id)))
+        Some((inspected.id?, pid))
     }
 
     /// Removes a container, running or not, frozen or not.

@@ -31,6 +31,12 @@ pub use runner::{
     RunnerError,
 };
 
+/// Whether containers that runners had in `dir` may still be there, of a node that was killed.
+#[must_use]
+pub fn has_leftovers(dir: &Path) -> bool {
+    oci::has_leftovers(dir) || docker::has_leftovers(dir)
+}
+
 /// What tells the containers of a node from those of another on the same machine: their directory.
 fn node_of(dir: &Path) -> String {
     let digest = Sha256::digest(dir.as_os_str().as_encoded_bytes());

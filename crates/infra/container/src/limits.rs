@@ -11,6 +11,9 @@ pub(crate) const HOST_NAME: &str = "function";
 /// `/dev/shm`, which is memory of the container like `/tmp`: semaphores and small buffers of language runtimes.
 pub(crate) const SHM_BYTES: u64 = 8 << 20;
 
+/// Files and directories in it, itself among them.
+pub(crate) const SHM_FILES: u64 = 256;
+
 /// The kernel ends containers before the node when the machine's memory runs out.
 pub(crate) const OOM_SCORE_ADJUSTMENT: i32 = 500;
 
@@ -22,7 +25,9 @@ pub(crate) fn cpu_quota_us(limits: ContainerLimits) -> Option<u64> {
     Some((limits.milli_cpus?.saturating_mul(CPU_PERIOD_US) / 1_000).max(1_000))
 }
 
-/// Limits of each process, soft and hard. Those that are no setting are Project Fn's; memory dumps would fill `/tmp`.
+/// Limits that each process has, soft and hard. What is pending of signals and lies in message queues counts for the user
+/// whose it is, and so for all containers of the machine together. Those that are no setting are Project Fn's; memory dumps
+/// would fill `/tmp`.
 pub(crate) fn rlimits(limits: ContainerLimits) -> [(&'static str, u64); 5] {
     [("NOFILE", limits.open_files), ("MEMLOCK", 65_536), ("SIGPENDING", 5_000), ("MSGQUEUE", 819_200), ("CORE", 0)]
 }

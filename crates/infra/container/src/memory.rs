@@ -15,7 +15,7 @@ use mu_image::Image;
 use tokio::net::unix::pipe;
 use tokio::sync::watch;
 
-use crate::{Container, ContainerId, ContainerOutput, ContainerSpec, Exit, Runner, RunnerError};
+use crate::{Container, ContainerId, ContainerOutput, ContainerSpec, Exit, Network, Runner, RunnerError};
 
 /// What a container does. It answers how the container ends; if it never answers, the container runs until it is removed.
 pub type Program = Arc<dyn Fn(MemoryProcess) -> Pin<Box<dyn Future<Output = Exit> + Send>> + Send + Sync>;
@@ -117,7 +117,7 @@ impl Runner for MemoryRunner {
         "memory"
     }
 
-    async fn prepare(&self, _image: &Image) -> Result<(), RunnerError> {
+    async fn prepare(&self, _image: &Image, _network: &Network) -> Result<(), RunnerError> {
         Ok(())
     }
 

@@ -36,10 +36,13 @@ use crate::{Container, ContainerId, ContainerSpec, Network, Runner, RunnerError,
 /// Runtimes that are looked for, the quickest first.
 const RUNTIMES: [&str; 2] = ["crun", "runc"];
 
+/// What is in a runner's directory is its own: other runners may have theirs beside it.
+const DIR: &str = "oci";
+
 /// What a runner is made of.
 #[derive(Clone, Debug)]
 pub struct OciParams {
-    /// Where it keeps what containers consist of; one process at a time uses it. Made if it is not there.
+    /// Where it keeps what containers consist of, in `oci/`; one process at a time uses it. Made if it is not there.
     pub dir: PathBuf,
     /// The runtime, by its name or its path; if not given, crun and then runc.
     pub runtime: Option<PathBuf>,
@@ -70,7 +73,7 @@ impl OciRunner {
             return Err(RunnerError::Unenforceable { limit: "the memory limit", reason });
         }
         let opening = || format!("opening the directory of containers {}", params.dir.display());
-        let directory = Arc::new(Directory::open(&params.dir).map_err(io_error(opening))?);
+        let directory = Arc::new(Directory::open(&params.dir.join(DIR)).map_err(io_error(opening))?);
         let cgroups =
             Cgroups::find(&node_of(directory.path())).map_err(io_error(|| "finding control groups".to_owned()))?;
         let (cgroups, env) = (Arc::new(cgroups), params.env.clone());
@@ -91,7 +94,7 @@ impl OciRunner {
                 }
             }
         }
-        Err(together(errors))
+        Err(together(&errors))
     }
 }
 
@@ -101,7 +104,7 @@ impl Runner for OciRunner {
         self.0.launcher.runtime.name()
     }
 
-    async fn prepare(&self, image: &Image) -> Result<(), RunnerError> {
+    async fn prepare(&self, image: &Image, _network: &Network) -> Result<(), RunnerError> {
         image.command()?;
         self.0.roots.of(image, &self.0.launcher.directory).await?;
         Ok(())
@@ -122,13 +125,21 @@ impl Runner for OciRunner {
         let Launcher { directory, cgroups, .. } = &self.0.launcher;
         let looking = io_error(|| "looking for containers of before".to_owned());
         let ids = leftovers(directory, cgroups).map_err(looking)?;
+        let mut ended = Ok(());
         for id in &ids {
-            let (directory, cgroups) = (directory.clone(), cgroups.clone());
-            Remains::of(ContainerId::of(id), directory, cgroups).remove().await?;
+            let remains = Remains::of(ContainerId::of(id), directory.clone(), cgroups.clone());
+            if let Err(error) = remains.kill().await {
+                ended = ended.and(Err(error));
+            } else if let Err(error) = remains.clear().await {
+                tracing::warn!(%error, "something of a container of before stays");
+            }
         }
-        mounts::unmount_beneath(directory.path())
-            .and_then(|()| read_dir(&directory.roots())?.iter().try_for_each(|root| fs::remove_dir(root.path())))
-            .map_err(io_error(|| "unmounting what containers of before had".to_owned()))?;
+        let unmounted = mounts::unmount_beneath(directory.path())
+            .and_then(|()| read_dir(&directory.roots())?.iter().try_for_each(|root| fs::remove_dir(root.path())));
+        if let Err(error) = unmounted {
+            tracing::warn!(%error, "root filesystems of containers of before stay");
+        }
+        ended?;
         Ok(ids.len())
     }
 }
@@ -173,17 +184,35 @@ async fn candidates(given: Option<&Path>, cgroups: &Cgroups, errors: &mut Vec<Ru
     candidates
 }
 
-/// One error for several runtimes: a limit that cannot be enforced by any is the machine's fault.
-fn together(mut errors: Vec<RunnerError>) -> RunnerError {
-    if let Some(at) = errors.iter().position(|error| matches!(error, RunnerError::Unenforceable { .. })) {
-        return errors.swap_remove(at);
+/// One error for several runtimes, with the reasons of all: a limit that one cannot enforce is what the machine lacks.
+fn together(errors: &[RunnerError]) -> RunnerError {
+    let limit = errors.iter().find_map(|error| match error {
+        RunnerError::Unenforceable { limit, .. } => Some(*limit),
+        _ => None,
+    });
+    let mut reasons: Vec<_> = errors
+        .iter()
+        .map(|error| match error {
+            RunnerError::Unenforceable { limit: other, reason } if Some(*other) == limit => reason.clone(),
+            error => error.to_string(),
+        })
+        .collect();
+    // A runtime may have been tried in two ways.
+    reasons.dedup();
+    let reason = reasons.join("; ");
+    match limit {
+        Some(limit) => RunnerError::Unenforceable { limit, reason },
+        None => RunnerError::Runtime {
+            runtime: "no OCI runtime here".to_owned(),
+            action: "run a container; install crun or runc",
+            reason,
+        },
     }
-    let reasons: Vec<_> = errors.iter().map(ToString::to_string).collect();
-    RunnerError::Runtime {
-        runtime: "no OCI runtime here".to_owned(),
-        action: "run a container; install crun or runc",
-        reason: reasons.join("; "),
-    }
+}
+
+/// Whether there is something of containers: each has a directory until the rest of it is gone.
+pub(crate) fn has_leftovers(dir: &Path) -> bool {
+    directory::FOLDERS.iter().any(|name| read_dir(&dir.join(DIR).join(name)).is_ok_and(|entries| !entries.is_empty()))
 }
 
 /// The ids of all containers of which there is something.
@@ -193,4 +222,42 @@ fn leftovers(directory: &Directory, cgroups: &Cgroups) -> io::Result<BTreeSet<St
         ids.extend(read_dir(&dir)?.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()));
     }
     Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reasons_of_all_runtimes_are_told() {
+        let unset = |limit, runtime: &str| RunnerError::Unenforceable {
+            limit,
+            reason: format!("{runtime} did not set it, or let the settings allow it"),
+        };
+        let refused = |runtime: &str| RunnerError::Runtime {
+            runtime: runtime.to_owned(),
+            action: "start the container",
+            reason: "no".to_owned(),
+        };
+        for (errors, expected) in [
+            (
+                vec![refused("crun 1"), unset("the memory limit", "runc 1"), unset("the memory limit", "runc 1")],
+                "the memory limit cannot be enforced on this machine: crun 1 could not start the container: no; runc 1 \
+                 did not set it, or let the settings allow it",
+            ),
+            (
+                vec![unset("the memory limit", "crun 1"), unset("the limit of processes", "runc 1")],
+                "the memory limit cannot be enforced on this machine: crun 1 did not set it, or let the settings allow \
+                 it; the limit of processes cannot be enforced on this machine: runc 1 did not set it, or let the \
+                 settings allow it",
+            ),
+            (
+                vec![refused("crun 1"), refused("runc 1")],
+                "no OCI runtime here could not run a container; install crun or runc: crun 1 could not start the \
+                 container: no; runc 1 could not start the container: no",
+            ),
+        ] {
+            assert_eq!(together(&errors).to_string(), expected);
+        }
+    }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mu_env::Env;
-use mu_image::Image;
+use mu_image::{Digest, Image};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -22,8 +22,17 @@ pub trait Runner: Send + Sync + fmt::Debug {
     /// filesystem, or hands it to the daemon. Can be repeated.
     ///
     /// # Errors
-    /// When the image cannot be run here.
-    async fn prepare(&self, image: &Image) -> Result<(), RunnerError>;
+    /// When the image cannot be run here, or its containers cannot have that network.
+    async fn prepare(&self, image: &Image, network: &Network) -> Result<(), RunnerError>;
+
+    /// Removes what was made of images, beside what they are made of, that are not wanted any more: in the store of a daemon.
+    /// An image that becomes wanted meanwhile has to be prepared again.
+    ///
+    /// # Errors
+    /// When one cannot be removed.
+    async fn forget_images(&self, _is_wanted: &(dyn for<'a> Fn(&'a Digest) -> bool + Sync)) -> Result<(), RunnerError> {
+        Ok(())
+    }
 
     /// Starts a container. When it returns, the process was started; nothing is known yet of what it does. Dropping the
     /// future leaves nothing behind.
@@ -33,10 +42,11 @@ pub trait Runner: Send + Sync + fmt::Debug {
     async fn start(&self, spec: ContainerSpec) -> Result<Box<dyn Container>, RunnerError>;
 
     /// Removes what containers of a node that was killed left behind: processes, cgroups, mounts, namespaces,
-    /// directories. Called before the first start. Answers how many containers there were.
+    /// directories. Called before the first start. Answers how many containers there were. Files that stay are told in the
+    /// log alone: they harm nobody but the one who left them.
     ///
     /// # Errors
-    /// When something cannot be removed; it names what.
+    /// When a container may still run; it names which. What else there is was removed.
     async fn sweep(&self) -> Result<usize, RunnerError>;
 }
 

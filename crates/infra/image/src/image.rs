@@ -107,21 +107,14 @@ impl Image {
         Ok(mounted)
     }
 
-    /// The image as a tar archive that `docker load` takes, under the name [`Image::daemon_name`]. Of stores of the form
-    /// [`Form::Packed`].
+    /// The image as a tar archive that `docker load` takes, under the name `name`. Of stores of the form [`Form::Packed`].
     ///
     /// # Errors
     /// When the store has another form.
-    pub fn archive(&self) -> Result<ArchiveStream, ImageError> {
+    pub fn archive(&self, name: &str) -> Result<ArchiveStream, ImageError> {
         self.in_form(Form::Packed)?;
-        let (held, name) = (self.held.clone(), self.daemon_name());
+        let (held, name) = (self.held.clone(), name.to_owned());
         Ok(piped(move |into| held.write_archive(&name, into)))
-    }
-
-    /// What a daemon that was given [`Image::archive`] knows the image by.
-    #[must_use]
-    pub fn daemon_name(&self) -> String {
-        format!("mu/image:{}", self.held.digest.hex())
     }
 
     fn in_form(&self, form: Form) -> Result<(), ImageError> {

@@ -145,6 +145,12 @@ impl ImageStore {
         Ok(Image::new(held, None))
     }
 
+    /// Whether an image is here.
+    #[must_use]
+    pub fn has(&self, image: &Digest) -> bool {
+        self.shared.files.has_image(image)
+    }
+
     /// Removes images that nobody holds: those that were not in use for long, then those that were not for longest, until
     /// the rest is within the limit.
     ///

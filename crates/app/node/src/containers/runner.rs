@@ -1,6 +1,5 @@
 //! What starts containers on this machine: the first of several that proves that it can.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -56,9 +55,4 @@ async fn oci(
         OciParams { dir: dir.to_owned(), runtime, allow_unenforced: settings.allow_unenforced, env: env.clone() };
     let runner = OciRunner::open(params).await.map_err(|error| error.to_string())?;
     Ok((Arc::new(runner), Form::Unpacked))
-}
-
-/// Whether containers of a process that was killed may still be there.
-pub(super) fn has_leftovers(dir: &Path) -> bool {
-    fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some())
 }

@@ -10,7 +10,7 @@ use mu_gateway::{CertificateFiles, CertificateStore};
 use super::mistakes::Collected;
 use super::origin::Origin;
 use super::values::Values;
-use super::{AnonymousAccess, Settings};
+use super::{AnonymousAccess, RunnerChoice, Settings};
 
 /// Notes what does not go together. What has a mistake of its own is left out.
 pub(super) fn check(settings: &Settings, values: &Values, mistakes: &mut Collected) {
@@ -31,6 +31,7 @@ impl Checks<'_> {
         self.api_tls();
         self.anonymous();
         self.issuers();
+        self.containers();
     }
 
     fn directories(&mut self) {
@@ -149,6 +150,33 @@ impl Checks<'_> {
                 let message = format!("the issuer `{}` of `access.oidc` has no algorithm", issuer.name);
                 self.add("access.oidc", message, "leave `algorithms` out for RS256");
             }
+        }
+    }
+
+    fn containers(&mut self) {
+        let (runner, path) = ("containers.runner", "containers.runner_path");
+        if self.values.are_sound(&[runner, path]) && self.values.is_something(path) {
+            match self.settings.containers.runner {
+                RunnerChoice::Auto => {
+                    let hint = "say what it is: `containers.runner: crun`, `runc` or `docker`";
+                    self.add(path, "`containers.runner_path` is of no use with `containers.runner: auto`", hint);
+                }
+                RunnerChoice::None => {
+                    let hint = "leave it out, or choose another `containers.runner`";
+                    self.add(path, "`containers.runner_path` is of no use with `containers.runner: none`", hint);
+                }
+                RunnerChoice::Crun | RunnerChoice::Runc | RunnerChoice::Docker => {}
+            }
+        }
+        let (each, all) = ("containers.milli_cpus_each", "containers.milli_cpus");
+        if self.values.are_sound(&[each, all])
+            && let (Some(each_takes), Some(there_is)) = (self.values.count_if_set(each), self.values.count_if_set(all))
+            && each_takes > there_is
+        {
+            let message =
+                format!("`{each}` is {each_takes}, more than the {there_is} of `{all}`: no container would start");
+            let blamed = if self.values.is_set(each) { each } else { all };
+            self.add(blamed, message, "let each reserve less, or give all of them more");
         }
     }
 

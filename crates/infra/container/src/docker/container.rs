@@ -1,9 +1,9 @@
 //! A container that a daemon started.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
-use std::{fs, io};
 
 use async_trait::async_trait;
 use bollard::errors::Error;
@@ -14,7 +14,7 @@ use tokio::sync::{OnceCell, oneshot};
 
 use super::Daemon;
 use crate::cgroup::{Freeze, Group};
-use crate::{Container, ContainerId, ContainerOutput, Exit, RunnerError, io_error, socket_dir};
+use crate::{Container, ContainerId, ContainerOutput, Exit, RunnerError, io_error};
 
 /// Daemons tell a signal as this and its number, as shells do.
 const SIGNALS: i64 = 128;
@@ -37,7 +37,7 @@ pub(super) struct Held {
     group: OnceLock<Group>,
     exit: OnceCell<Exit>,
     /// What was last read, for when the control group is gone.
-    cpu_time: Mutex<Duration>,
+    cpu_time: Mutex<Option<Duration>>,
 }
 
 impl DockerContainer {
@@ -115,6 +115,11 @@ impl Held {
         }
     }
 
+    /// Notes that it ended before its control group was seen: nobody knows what little it used.
+    pub(super) fn has_ended_at_once(&self) {
+        *self.cpu_time.lock().unwrap_or_else(PoisonError::into_inner) = Some(Duration::ZERO);
+    }
+
     pub(super) fn id(&self) -> &ContainerId {
         &self.id
     }
@@ -141,18 +146,16 @@ impl Held {
         Err(self.daemon.failed(action, &error))
     }
 
-    fn cpu_time(&self) -> Result<Duration, RunnerError> {
-        let reading = io_error(|| format!("reading the processor time of container {}", self.id));
-        let Some(group) = self.group.get() else {
-            return Err(reading(io::Error::new(io::ErrorKind::NotFound, "its control group cannot be seen from here")));
+    pub(super) fn cpu_time(&self) -> Result<Duration, RunnerError> {
+        let read = match self.group.get() {
+            Some(group) => self.daemon.cgroups.cpu_time(group),
+            None => Err(io::Error::new(io::ErrorKind::NotFound, "its control group cannot be seen from here")),
         };
         let mut last = self.cpu_time.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.daemon.cgroups.cpu_time(group) {
-            Ok(time) => *last = time,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(reading(error)),
-        }
-        Ok(*last)
+        let time = known(read, *last);
+        let time = time.map_err(io_error(|| format!("reading the processor time of container {}", self.id)))?;
+        *last = Some(time);
+        Ok(time)
     }
 
     async fn exited(&self) -> Exit {
@@ -183,10 +186,36 @@ impl Held {
 
     pub(super) async fn remove(&self) -> Result<(), RunnerError> {
         self.daemon.remove(self.id.as_str(), self.group.get()).await?;
-        let removed = socket_dir::unmake(&self.socket_dir).and_then(|()| match fs::remove_dir_all(&self.socket_dir) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        });
-        removed.map_err(io_error(|| format!("removing the directory of container {}", self.id)))
+        let removed = self.daemon.remove_socket_dir(&self.socket_dir);
+        removed.map_err(io_error(|| format!("removing the directory {}", self.socket_dir.display())))
+    }
+}
+
+/// The processor time of a control group: what was last read if it is gone meanwhile. If nothing was ever read, it may never
+/// have been there.
+fn known(read: io::Result<Duration>, last: Option<Duration>) -> io::Result<Duration> {
+    match (read, last) {
+        (Err(error), Some(last)) if error.kind() == io::ErrorKind::NotFound => Ok(last),
+        (read, _) => read,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_last_read_is_known_when_the_group_is_gone() {
+        const SECOND: Duration = Duration::from_secs(1);
+        for (read, last, expected) in [
+            (Ok(2 * SECOND), None, Ok(2 * SECOND)),
+            (Ok(2 * SECOND), Some(SECOND), Ok(2 * SECOND)),
+            (Err(io::ErrorKind::NotFound), Some(SECOND), Ok(SECOND)),
+            (Err(io::ErrorKind::NotFound), None, Err(io::ErrorKind::NotFound)),
+            (Err(io::ErrorKind::Unsupported), Some(SECOND), Err(io::ErrorKind::Unsupported)),
+        ] {
+            let time = known(read.map_err(io::Error::from), last);
+            assert_eq!(time.map_err(|error| error.kind()), expected);
+        }
     }
 }

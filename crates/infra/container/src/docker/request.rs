@@ -9,14 +9,16 @@ use bollard::models::{
 };
 use bollard::query_parameters::RemoveContainerOptions;
 
-use super::NODE_LABEL;
-use crate::limits::{CPU_PERIOD_US, HOST_NAME, OOM_SCORE_ADJUSTMENT, SHM_BYTES, USER, cpu_quota_us, rlimits};
-use crate::{ContainerSpec, SOCKET_DIR, seccomp};
+use super::{Daemon, NODE_LABEL};
+use crate::limits::{
+    CPU_PERIOD_US, HOST_NAME, OOM_SCORE_ADJUSTMENT, SHM_BYTES, SHM_FILES, USER, cpu_quota_us, rlimits,
+};
+use crate::{ContainerSpec, SOCKET_DIR};
 
-pub(super) fn body(spec: &ContainerSpec, socket_dir: &Path, node: &str) -> ContainerCreateBody {
-    let labels = [(NODE_LABEL, node), ("mu.label", spec.label.as_str())];
+pub(super) fn body(daemon: &Daemon, spec: &ContainerSpec, socket_dir: &Path) -> ContainerCreateBody {
+    let labels = [(NODE_LABEL, daemon.node.as_str()), ("mu.label", spec.label.as_str())];
     ContainerCreateBody {
-        image: Some(spec.image.daemon_name()),
+        image: Some(daemon.image_name(spec.image.digest())),
         hostname: Some(HOST_NAME.to_owned()),
         user: Some(format!("{USER}:{USER}")),
         // Those of the image are added by the daemon.
@@ -26,7 +28,7 @@ pub(super) fn body(spec: &ContainerSpec, socket_dir: &Path, node: &str) -> Conta
         network_disabled: Some(true),
         healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
         labels: Some(labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into()),
-        host_config: Some(host_config(spec, socket_dir)),
+        host_config: Some(host_config(daemon, spec, socket_dir)),
         ..ContainerCreateBody::default()
     }
 }
@@ -36,11 +38,15 @@ pub(super) fn removal() -> RemoveContainerOptions {
     RemoveContainerOptions { force: true, v: true, ..RemoveContainerOptions::default() }
 }
 
-fn host_config(spec: &ContainerSpec, socket_dir: &Path) -> HostConfig {
+fn host_config(daemon: &Daemon, spec: &ContainerSpec, socket_dir: &Path) -> HostConfig {
     let limits = spec.limits;
     let number = |value: u64| Some(i64::try_from(value).unwrap_or(i64::MAX));
-    let (size, files) = (limits.tmp_bytes, limits.tmp_files.saturating_add(2));
-    let tmp = format!("rw,nosuid,nodev,exec,mode=1777,size={size},nr_inodes={files}");
+    // Podman takes no container that asks for it.
+    let files = |most: u64| if daemon.limits_files { format!(",nr_inodes={most}") } else { String::new() };
+    let (size, tmp_files) = (limits.tmp_bytes, files(limits.tmp_files.saturating_add(2)));
+    let tmp = format!("rw,nosuid,nodev,exec,mode=1777,size={size}{tmp_files}");
+    // Instead of what daemons mount there, which has no limit of files.
+    let shm = format!("rw,nosuid,nodev,noexec,mode=1777,size={SHM_BYTES}{}", files(SHM_FILES));
     let ulimits = rlimits(limits).map(|(name, value)| ResourcesUlimits {
         name: Some(name.to_lowercase()),
         soft: number(value),
@@ -49,7 +55,7 @@ fn host_config(spec: &ContainerSpec, socket_dir: &Path) -> HostConfig {
     HostConfig {
         readonly_rootfs: Some(true),
         cap_drop: Some(vec!["ALL".to_owned()]),
-        security_opt: Some(vec!["no-new-privileges:true".to_owned(), format!("seccomp={}", seccomp::profile())]),
+        security_opt: Some(vec!["no-new-privileges:true".to_owned(), daemon.seccomp.clone()]),
         network_mode: Some("none".to_owned()),
         ipc_mode: Some("private".to_owned()),
         cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
@@ -60,8 +66,7 @@ fn host_config(spec: &ContainerSpec, socket_dir: &Path) -> HostConfig {
         cpu_quota: cpu_quota_us(limits).and_then(number),
         ulimits: Some(ulimits.into()),
         oom_score_adj: Some(OOM_SCORE_ADJUSTMENT.into()),
-        tmpfs: Some(HashMap::from([("/tmp".to_owned(), tmp)])),
-        shm_size: number(SHM_BYTES),
+        tmpfs: Some(HashMap::from([("/tmp".to_owned(), tmp), ("/dev/shm".to_owned(), shm)])),
         mounts: Some(vec![Mount {
             typ: Some(MountType::BIND),
             source: Some(socket_dir.to_string_lossy().into_owned()),

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use super::directory::{Directory, ETC};
 use super::root::Root;
 use crate::cgroup::Cgroups;
-use crate::limits::{CPU_PERIOD_US, HOST_NAME, OOM_SCORE_ADJUSTMENT, SHM_BYTES, USER, cpu_quota_us, rlimits};
+use crate::limits::{
+    CPU_PERIOD_US, HOST_NAME, OOM_SCORE_ADJUSTMENT, SHM_BYTES, SHM_FILES, USER, cpu_quota_us, rlimits,
+};
 use crate::{ContainerId, ContainerLimits, Dial, SOCKET_DIR, seccomp};
 
 /// Where programs are looked for if the image does not say, as daemons have it.
@@ -92,14 +94,14 @@ pub(super) fn config(plan: &Plan, id: &ContainerId, directory: &Directory, cgrou
 fn mounts(limits: ContainerLimits, id: &ContainerId, directory: &Directory) -> Vec<Value> {
     let mount = |kind: &str, destination: &str, options: &[&str]| json!({ "type": kind, "source": kind, "destination": destination, "options": options });
     let bind = |source: &Path, destination: &str, options: &[&str]| json!({ "type": "bind", "source": source, "destination": destination, "options": options });
-    let shm_size = format!("size={SHM_BYTES}");
+    let (shm_size, shm_files) = (format!("size={SHM_BYTES}"), format!("nr_inodes={SHM_FILES}"));
     let tmp_size = format!("size={}", limits.tmp_bytes);
     // The directory itself, and that of the socket, are not the function's.
     let tmp_files = format!("nr_inodes={}", limits.tmp_files.saturating_add(2));
     let mut mounts = vec![
         mount("proc", "/proc", &["nosuid", "noexec", "nodev"]),
         mount("tmpfs", "/dev", &["nosuid", "noexec", "strictatime", "mode=755", "size=64k", "nr_inodes=64"]),
-        mount("tmpfs", "/dev/shm", &["nosuid", "noexec", "nodev", "mode=1777", &shm_size, "nr_inodes=256"]),
+        mount("tmpfs", "/dev/shm", &["nosuid", "noexec", "nodev", "mode=1777", &shm_size, &shm_files]),
         mount("sysfs", "/sys", &["nosuid", "noexec", "nodev", "ro"]),
         // Language runtimes look here for how much memory they may use.
         mount("cgroup", "/sys/fs/cgroup", &["nosuid", "noexec", "nodev", "ro"]),

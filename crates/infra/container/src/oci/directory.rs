@@ -14,6 +14,12 @@ pub(super) const ETC: [(&str, &str); 3] = [
     ("resolv.conf", net::RESOLV_CONF),
 ];
 
+/// Directories that have something in them as long as there are containers.
+pub(super) const FOLDERS: [&str; 3] = [CONTAINERS, STATE, ROOTS];
+const CONTAINERS: &str = "containers";
+const STATE: &str = "state";
+const ROOTS: &str = "roots";
+
 /// Directories that something is mounted on.
 const MOUNT_POINTS: [&str; 5] = ["dev", "etc", "proc", "sys", "tmp"];
 
@@ -35,8 +41,8 @@ impl Directory {
         let lock = File::create(dir.join("lock"))?;
         lock.try_lock().map_err(|_| io::Error::new(io::ErrorKind::ResourceBusy, "another node uses this directory"))?;
         let directory = Self { dir, _lock: lock };
-        for made in [directory.containers(), directory.state(), directory.roots()] {
-            fs::create_dir_all(made)?;
+        for name in FOLDERS {
+            fs::create_dir_all(directory.dir.join(name))?;
         }
         lay_mount_points(&directory.skeleton())?;
         for (name, text) in ETC {
@@ -51,7 +57,7 @@ impl Directory {
 
     /// A directory for each container, by its id: the bundle for the runtime, and the directory of the socket.
     pub(super) fn containers(&self) -> PathBuf {
-        self.dir.join("containers")
+        self.dir.join(CONTAINERS)
     }
 
     pub(super) fn bundle(&self, id: &ContainerId) -> PathBuf {
@@ -64,12 +70,12 @@ impl Directory {
 
     /// Where the runtime keeps a directory for each container, by its id.
     pub(super) fn state(&self) -> PathBuf {
-        self.dir.join("state")
+        self.dir.join(STATE)
     }
 
     /// Where root filesystems are mounted that were completed with mount points.
     pub(super) fn roots(&self) -> PathBuf {
-        self.dir.join("roots")
+        self.dir.join(ROOTS)
     }
 
     /// Nothing but mount points.

@@ -41,12 +41,11 @@ const LOOP: (u16, &[u8]) = (243, &[0x6f, 0x00, 0x00, 0x00]);
 
 /// Refuses a machine that lacks what limits are enforced by, whatever the runtime.
 pub(super) fn check_controllers(cgroups: &Cgroups, allow_unenforced: bool) -> Result<(), RunnerError> {
-    let has_swap = fs::read_to_string("/proc/swaps").is_ok_and(|swaps| swaps.lines().count() > 1);
     let controller = |name: &str| format!("the control group controller `{name}` is missing; enable it in the kernel");
     let swap = "the kernel does not account for swap; turn swap off, or boot with `swapaccount=1`".to_owned();
     for (is_there, limit, reason) in [
         (cgroups.limits_memory(), "the memory limit", controller("memory")),
-        (cgroups.limits_swap() || !has_swap, "the memory limit", swap),
+        (cgroups.limits_swap() || !has_swap(), "the memory limit", swap),
         (cgroups.limits_pids(), "the limit of processes", controller("pids")),
         (cgroups.limits_cpu(), "the processor limit", controller("cpu")),
     ] {
@@ -55,6 +54,11 @@ pub(super) fn check_controllers(cgroups: &Cgroups, allow_unenforced: bool) -> Re
         }
     }
     Ok(())
+}
+
+/// Whether there is any at the moment.
+fn has_swap() -> bool {
+    fs::read_to_string("/proc/swaps").is_ok_and(|swaps| swaps.lines().count() > 1)
 }
 
 /// Starts a container and looks at it.
@@ -102,10 +106,14 @@ async fn look_at(launcher: &Launcher, container: &OciContainer, allow_unenforced
         ("the memory limit", !cgroups.limits_memory() || is.memory_bytes == Some(LIMITS.memory_bytes)),
         (
             "the memory limit",
-            !cgroups.limits_swap() || is.memory_and_swap_bytes.is_none_or(|b| b == LIMITS.memory_bytes),
+            !cgroups.limits_swap()
+                || is.memory_and_swap_bytes.map_or_else(|| !has_swap(), |bytes| bytes == LIMITS.memory_bytes),
         ),
         ("the limit of processes", !cgroups.limits_pids() || is.pids == Some(LIMITS.pids)),
-        ("the processor limit", !cgroups.limits_cpu() || is.cpu.is_some_and(|(quota, period)| quota * 2 == period)),
+        (
+            "the processor limit",
+            !cgroups.limits_cpu() || is.cpu.is_some_and(|(quota, period)| quota.saturating_mul(2) == period),
+        ),
     ] {
         if !is_enforced {
             let reason = format!("{} did not set it", launcher.runtime.name());

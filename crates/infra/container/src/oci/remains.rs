@@ -11,7 +11,7 @@ use super::directory::Directory;
 use crate::cgroup::{Cgroups, Group};
 use crate::{ContainerId, RunnerError, io_error, socket_dir};
 
-/// Pauses between attempts double from this, and there are so many attempts: eight seconds in all.
+/// Pauses between attempts double from this up to a second, and there are so many attempts: four seconds in all.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const ATTEMPTS: u32 = 14;
 
@@ -32,7 +32,13 @@ impl Remains {
 
     /// Kills and removes all of it. It does not matter how much there is.
     pub(super) async fn remove(&self) -> Result<(), RunnerError> {
-        let Self { id, group, directory, cgroups } = self;
+        self.kill().await?;
+        self.clear().await
+    }
+
+    /// Ends all its processes.
+    pub(super) async fn kill(&self) -> Result<(), RunnerError> {
+        let Self { id, group, cgroups, .. } = self;
         let mut seen = BTreeSet::new();
         retried(&format!("killing the processes of container {id}"), || {
             seen.extend(cgroups.processes(group));
@@ -47,6 +53,12 @@ impl Remains {
         for pid in seen.into_iter().filter_map(Pid::from_raw) {
             let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
         }
+        Ok(())
+    }
+
+    /// Removes what it had, which has no processes any more.
+    pub(super) async fn clear(&self) -> Result<(), RunnerError> {
+        let Self { id, group, directory, cgroups } = self;
         retried(&format!("removing the control groups of container {id}"), || cgroups.remove(group)).await?;
         retried(&format!("removing the directories of container {id}"), || {
             socket_dir::unmake(&directory.socket_dir(id))?;

@@ -4,8 +4,12 @@
 mod fake;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use mu_container::{Dial, DockerParams, DockerRunner, Exit, Network, Runner, RunnerError, SOCKET_DIR, conformance};
+use mu_container::{
+    Dial, DockerParams, DockerRunner, Exit, Network, OciParams, OciRunner, Runner, RunnerError, SOCKET_DIR,
+    conformance, has_leftovers,
+};
 use mu_env::Env;
 use mu_image::Form;
 use serde_json::{Value, json};
@@ -17,7 +21,7 @@ use crate::image::Images;
 use crate::oci::{SHELL, eventually, spec};
 
 async fn open(socket: &std::path::Path, dir: &TempDir) -> Result<DockerRunner, RunnerError> {
-    let (socket, dir) = (Some(socket.to_owned()), dir.path().join("sockets"));
+    let (socket, dir) = (Some(socket.to_owned()), dir.path().to_owned());
     // Whoever runs the tests need not be root.
     DockerRunner::open(DockerParams { socket, dir, allow_unenforced: true, env: Env::system() }).await
 }
@@ -32,7 +36,8 @@ async fn a_real_daemon_conforms() {
     let runner = open(socket.as_ref(), &dir).await.unwrap();
     let images = Images::new(Form::Packed);
     let image = images.image(&conformance::COMMAND).await;
-    conformance::check(Arc::new(runner), image).await;
+    conformance::check(Arc::new(runner.clone()), image).await;
+    runner.forget_images(&|_| false).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,7 +52,9 @@ async fn a_container_lives_by_requests() {
     let mut limited = spec(&image, "true");
     limited.limits.milli_cpus = Some(250);
     let mut container = runner.start(limited).await.unwrap();
-    let (id, name) = (container.id().to_string(), image.daemon_name());
+    let id = container.id().to_string();
+    let name = fake.created()["Image"].as_str().unwrap().to_owned();
+    assert!(name.starts_with("mu/image-") && name.ends_with(image.digest().hex()), "{name}");
     assert_eq!(
         fake.take_requests(),
         [
@@ -60,15 +67,18 @@ async fn a_container_lives_by_requests() {
             format!("POST /containers/{id}/attach"),
             format!("POST /containers/{id}/start"),
             format!("GET /containers/{id}/json"),
+            // Its processor time cannot be read: is it still there?
+            format!("GET /containers/{id}/json"),
         ]
     );
+    assert!(container.cpu_time().unwrap_err().to_string().contains("its control group cannot be seen from here"));
     let mut output = container.take_output().unwrap();
     let (mut stdout, mut stderr) = (String::new(), String::new());
     output.stdout.read_to_string(&mut stdout).await.unwrap();
     output.stderr.read_to_string(&mut stderr).await.unwrap();
     assert_eq!((stdout.as_str(), stderr.as_str()), ("out\n", "err\n"));
 
-    assert!(container.socket_dir().is_dir());
+    assert!(container.socket_dir().is_dir() && has_leftovers(dir.path()));
     check_body(fake.created(), &name, container.socket_dir().to_str().unwrap());
 
     container.freeze().await.unwrap();
@@ -77,7 +87,7 @@ async fn a_container_lives_by_requests() {
     assert_eq!(container.exited().await, Exit::OutOfMemory);
     let socket_dir = container.socket_dir().to_owned();
     container.remove().await.unwrap();
-    assert!(!socket_dir.exists());
+    assert!(!socket_dir.exists() && !has_leftovers(dir.path()));
     assert_eq!(
         fake.take_requests(),
         [
@@ -129,8 +139,10 @@ fn check_body(mut body: Value, image: &str, socket_dir: &str) {
                 "PidsLimit": 20,
                 "ReadonlyRootfs": true,
                 "SecurityOpt": null,
-                "ShmSize": 8 << 20,
-                "Tmpfs": { "/tmp": "rw,nosuid,nodev,exec,mode=1777,size=1048576,nr_inodes=22" },
+                "Tmpfs": {
+                    "/dev/shm": "rw,nosuid,nodev,noexec,mode=1777,size=8388608,nr_inodes=256",
+                    "/tmp": "rw,nosuid,nodev,exec,mode=1777,size=1048576,nr_inodes=22",
+                },
                 "Ulimits": [
                     limit("nofile", 100),
                     limit("memlock", 65_536),
@@ -144,17 +156,105 @@ fn check_body(mut body: Value, image: &str, socket_dir: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn podman_is_asked_in_its_own_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let fake = Fake::start(dir.path());
+    fake.be_podman();
+    let runner = open(&fake.socket, &dir).await.unwrap();
+    assert_eq!(runner.name(), "podman 28.2.2");
+    let images = Images::new(Form::Packed);
+    let container = runner.start(spec(&images.image(&SHELL).await, "true")).await.unwrap();
+    let config = &fake.created()["HostConfig"];
+    let tmp = json!("rw,nosuid,nodev,exec,mode=1777,size=1048576");
+    assert_eq!(config["Tmpfs"]["/tmp"], tmp, "it takes no limit of files");
+    // A filter is named by its file, which stays as long as the runner does.
+    let path = config["SecurityOpt"][1].as_str().unwrap().strip_prefix("seccomp=").unwrap();
+    let filter: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    assert_eq!(filter["defaultErrnoRet"], json!(1));
+    container.remove().await.unwrap();
+    assert!(!has_leftovers(dir.path()));
+
+    let (socket, dir) = (Some(fake.socket.clone()), dir.path().to_owned());
+    let params = DockerParams { socket, dir, allow_unenforced: false, env: Env::system() };
+    let error = DockerRunner::open(params).await.unwrap_err();
+    assert!(matches!(error, RunnerError::Unenforceable { .. }), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_left_of_before_is_swept_by_its_label() {
     let dir = tempfile::tempdir().unwrap();
     let fake = Fake::start(dir.path());
+    // Another runner was tried before, in the same directory.
+    let runtime = Some("/no/runtime".into());
+    let params = OciParams { dir: dir.path().to_owned(), runtime, allow_unenforced: true, env: Env::system() };
+    OciRunner::open(params).await.unwrap_err();
+    assert!(!has_leftovers(dir.path()));
+
     let runner = open(&fake.socket, &dir).await.unwrap();
     fake.leave(&["aa", "bb"]);
+    std::fs::create_dir_all(dir.path().join("sockets/mu-left/of")).unwrap();
+    // A function makes directories that a node which is not root cannot remove. This cannot be removed by anybody that way.
+    std::fs::write(dir.path().join("sockets/mu-file"), "").unwrap();
+    assert!(has_leftovers(dir.path()));
     assert_eq!(runner.sweep().await.unwrap(), 2);
     let requests = fake.take_requests();
     let listed = requests.iter().find(|request| request.starts_with("GET /containers/json?all=true")).unwrap();
     assert!(listed.contains("mu.node%3D"), "{listed}");
     let removed = requests.iter().filter(|request| request.starts_with("DELETE")).collect::<Vec<_>>();
     assert_eq!(removed, ["DELETE /containers/aa", "DELETE /containers/bb"]);
+    let left = std::fs::read_dir(dir.path().join("sockets")).unwrap();
+    assert_eq!(left.map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>(), ["mu-file"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn images_that_are_not_wanted_any_more_are_removed() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let fake = Fake::start(one.path());
+    let runner = open(&fake.socket, &one).await.unwrap();
+    let neighbour = open(&fake.socket, &other).await.unwrap();
+    let images = Images::new(Form::Packed);
+    let (kept, left) = (images.image(&SHELL).await, images.image(&["/bin/true"]).await);
+    for (runner, image) in [(&runner, &kept), (&runner, &left), (&neighbour, &left)] {
+        runner.prepare(image, &Network::None).await.unwrap();
+    }
+    let loaded = fake.images();
+    assert_eq!(loaded.len(), 3);
+    fake.take_requests();
+    runner.forget_images(&|digest| digest == kept.digest()).await.unwrap();
+    // What the neighbour has is left alone, whatever it is.
+    let gone: Vec<_> = loaded.difference(&fake.images()).cloned().collect();
+    assert!(gone.len() == 1 && gone[0].ends_with(left.digest().hex()), "{gone:?}");
+    neighbour.forget_images(&|_| false).await.unwrap();
+    assert_eq!(fake.images().len(), 1);
+    runner.forget_images(&|_| true).await.unwrap();
+    assert_eq!(fake.images().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_of_processor_time_that_cannot_be_read_is_an_error() {
+    if !rustix::process::geteuid().is_root() {
+        println!("SKIPPED, only root can bound everything else");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let fake = Fake::start(dir.path());
+    let params = DockerParams {
+        socket: Some(fake.socket.clone()),
+        dir: dir.path().to_owned(),
+        allow_unenforced: false,
+        env: Env::system(),
+    };
+    let runner = DockerRunner::open(params).await.unwrap();
+    let images = Images::new(Form::Packed);
+    let image = images.image(&SHELL).await;
+    let error = runner.start(spec(&image, "true")).await.unwrap_err();
+    assert!(matches!(error, RunnerError::Unenforceable { limit: "the budget of processor time", .. }), "{error:?}");
+    assert!(fake.take_requests().iter().any(|request| request.starts_with("DELETE /containers/mu-")));
+
+    fake.end_at_once();
+    let container = runner.start(spec(&image, "true")).await.unwrap();
+    assert_eq!(container.cpu_time().unwrap(), Duration::ZERO);
+    container.remove().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -179,8 +279,11 @@ async fn what_a_daemon_cannot_do_is_said() {
     let images = Images::new(Form::Packed);
     let mut egress = spec(&images.image(&SHELL).await, "true");
     egress.network = Network::Egress(Arc::new(Nobody));
-    let error = runner.start(egress).await.unwrap_err().to_string();
-    assert!(error.contains("use crun or runc, or `network: none`"), "{error}");
+    let prepared = runner.prepare(&egress.image, &egress.network).await;
+    for error in [prepared.unwrap_err(), runner.start(egress).await.unwrap_err()] {
+        assert!(error.to_string().contains("use crun or runc, or `network: none`"), "{error}");
+    }
+    assert!(!fake.take_requests().contains(&"POST /images/load".to_owned()));
 
     fake.refuse_creation();
     let error = runner.start(spec(&images.image(&SHELL).await, "true")).await.unwrap_err().to_string();
@@ -189,7 +292,7 @@ async fn what_a_daemon_cannot_do_is_said() {
     assert_eq!(left, 0, "nothing is left of it");
 
     fake.be_without_limits();
-    let (socket, dir) = (Some(fake.socket.clone()), dir.path().join("sockets"));
+    let (socket, dir) = (Some(fake.socket.clone()), dir.path().to_owned());
     let params = DockerParams { socket, dir: dir.clone(), allow_unenforced: false, env: Env::system() };
     let error = DockerRunner::open(params.clone()).await.unwrap_err();
     assert!(matches!(error, RunnerError::Unenforceable { limit: "the memory limit", .. }), "{error:?}");

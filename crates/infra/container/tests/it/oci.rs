@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use mu_container::{
     ContainerLimits, ContainerSpec, Exit, Network, OciParams, OciRunner, Runner, RunnerError, conformance,
+    has_leftovers,
 };
 use mu_env::Env;
 use mu_image::{Form, Image};
@@ -75,8 +76,9 @@ impl Machine {
 
     /// Nothing is left of containers: no directory, no mount, no control group, no child.
     pub(crate) fn assert_empty(&self) {
+        assert!(!has_leftovers(self.dir.path()));
         for name in ["containers", "state", "roots"] {
-            let entries = fs::read_dir(self.dir.path().join(name)).unwrap();
+            let entries = fs::read_dir(self.dir.path().join("oci").join(name)).unwrap();
             let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
             assert_eq!(names.collect::<Vec<_>>(), [""; 0], "{name}");
         }
@@ -313,7 +315,7 @@ async fn a_start_that_nobody_waits_for_leaves_nothing() {
         let start = machine.runner.start(spec(&image, "sleep 1000"));
         let _ = tokio::time::timeout(Duration::from_millis(pause), start).await;
     }
-    let containers = machine.dir.path().join("containers");
+    let containers = machine.dir.path().join("oci/containers");
     eventually("no containers", || fs::read_dir(&containers).unwrap().next().is_none()).await;
 }
 

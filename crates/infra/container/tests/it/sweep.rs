@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::{env, fs};
 
-use mu_container::Runner;
+use mu_container::{Runner, has_leftovers};
 use mu_image::Form;
 
 use crate::image::Images;
@@ -52,6 +52,7 @@ async fn what_a_killed_node_leaves_is_swept() {
     node.kill().unwrap();
     node.wait().unwrap();
 
+    assert!(has_leftovers(dir.path()));
     // What it had mounted of images is the store's to clear away.
     let images = Images::at(dir.path(), Form::Unpacked);
     let runner = open(dir.path()).await.unwrap();
@@ -60,6 +61,19 @@ async fn what_a_killed_node_leaves_is_swept() {
     assert_eq!(runner.sweep().await.unwrap(), 0);
     assert_eq!(ids.iter().flat_map(|id| groups(id)).collect::<Vec<_>>(), [""; 0]);
     Machine { runner, dir, images }.assert_empty();
+}
+
+#[tokio::test]
+async fn files_that_stay_keep_nobody_from_starting() {
+    let Some(Machine { runner, dir, .. }) = Machine::open().await else { return };
+    // Directories are removed, and this is none.
+    let stays = dir.path().join("oci/state/stays");
+    let goes = dir.path().join("oci/containers/goes");
+    fs::write(&stays, "").unwrap();
+    fs::create_dir(&goes).unwrap();
+    tokio::time::pause();
+    assert_eq!(runner.sweep().await.unwrap(), 2);
+    assert!(stays.exists() && !goes.exists());
 }
 
 /// The control groups of a container.

@@ -93,6 +93,10 @@ impl Files {
         Some((manifest, fs::read(dir.join("config")).ok()?))
     }
 
+    pub(super) fn has_image(&self, digest: &Digest) -> bool {
+        self.path("images", digest).exists()
+    }
+
     pub(super) fn keep_image(&self, digest: &Digest, manifest: &[u8], config: &[u8]) -> io::Result<()> {
         let temporary = self.temporary()?;
         for (name, content) in [("manifest", manifest), ("config", config)] {

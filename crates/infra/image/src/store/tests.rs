@@ -269,7 +269,7 @@ async fn a_root_filesystem_is_mounted_once_and_as_long_as_somebody_has_it() {
     crate::mount::sweep(&dir.path().join("mounts")).unwrap();
     assert_eq!(names(dir.path(), "mounts"), 0);
     drop(left);
-    assert!(matches!(loaded.archive(), Err(ImageError::Unsupported { .. })));
+    assert!(matches!(loaded.archive("a:1"), Err(ImageError::Unsupported { .. })));
 }
 
 #[tokio::test]
@@ -279,7 +279,7 @@ async fn a_daemon_gets_an_archive() {
     let store = ImageStore::open(params(dir.path(), Form::Packed)).unwrap();
     let from_registry = store.pull(&fake.reference("me/hello:1")).await.unwrap();
     let archived = |image: &Image| {
-        let pieces = image.archive().unwrap();
+        let pieces = image.archive("a:1").unwrap();
         async move {
             let pieces: Vec<_> = pieces.collect().await;
             pieces.into_iter().flat_map(|piece| piece.unwrap()).collect::<Vec<u8>>()
@@ -296,7 +296,7 @@ async fn a_daemon_gets_an_archive() {
     assert_eq!((&found["config.json"], &found["0/layer.tar"]), (&image.config, &image.layers[0]));
     let list: serde_json::Value = serde_json::from_slice(&found["manifest.json"]).unwrap();
     let expected = serde_json::json!([{
-        "Config": "config.json", "Layers": ["0/layer.tar", "1/layer.tar"], "RepoTags": [from_registry.daemon_name()],
+        "Config": "config.json", "Layers": ["0/layer.tar", "1/layer.tar"], "RepoTags": ["a:1"],
     }]);
     assert_eq!(list, expected);
     assert!(matches!(from_registry.rootfs().await, Err(ImageError::Unsupported { .. })));
@@ -361,12 +361,15 @@ async fn collecting_spares_what_is_held_and_what_others_share() {
     let b = store.pull(&fake.reference("me/b:1")).await.unwrap();
     assert_eq!(store.collect().await.unwrap(), Collected { images: 0, bytes: 0, left_bytes: 3 * 2048 });
     let exact = a.reference().unwrap().clone();
+    let other = b.digest().clone();
     drop((a, b, store));
     let store = ImageStore::open(at(10_500)).unwrap();
     store.pull(&exact).await.unwrap();
     drop(store);
     let store = ImageStore::open(at(11_300)).unwrap();
+    assert!(store.has(&other));
     assert_eq!(store.collect().await.unwrap(), Collected { images: 1, bytes: 2048, left_bytes: 2 * 2048 });
+    assert!(!store.has(&other) && store.has(exact.digest().unwrap()));
     drop(store);
     // Held, it stays however old it is; afterwards it goes.
     let store = ImageStore::open(at(50_000)).unwrap();

@@ -190,12 +190,13 @@ impl Engine for ContainerEngine {
                 available_bytes: self.shared.reserve.all().memory_bytes,
             });
         }
-        let image = self.image(&params.artifact).await?;
-        self.runner.prepare(&image).await.map_err(|error| LoadError::Container { reason: error.to_string() })?;
+        let spec = self.spec(self.image(&params.artifact).await?, &params);
+        let prepared = self.runner.prepare(&spec.image, &spec.network).await;
+        prepared.map_err(|error| LoadError::Container { reason: error.to_string() })?;
         let pool = Pool::open(PoolParams {
             shared: Arc::clone(&self.shared),
             runner: Arc::clone(&self.runner),
-            spec: self.spec(image, &params),
+            spec,
             idle_timeout: params.owner.container.idle_timeout,
             ready_min: params.owner.container.min_instances as usize,
         });

@@ -55,6 +55,13 @@ fn what_does_not_go_together_is_refused() {
             "two issuers of `access.oidc` have the name `a`",
         ),
         ("access: {oidc: [{name: a, issuer: 'https://i', audience: x, algorithms: []}]}", "has no algorithm"),
+        (
+            "containers: {runner_path: /opt/runc}",
+            "mu-node.yaml:1:14: error: `containers.runner_path` is of no use with",
+        ),
+        ("containers: {runner: auto, runner_path: /opt/runc}", "no use with `containers.runner: auto`"),
+        ("containers: {runner: none, runner_path: /opt/runc}", "no use with `containers.runner: none`"),
+        ("containers: {milli_cpus: 100, milli_cpus_each: 101}", "is 101, more than the 100 of `containers.milli_cpus`"),
     ] {
         let told = mistakes(file, &[], &[]);
         assert!(told.contains(expected), "{file}\n{told}");
@@ -69,6 +76,8 @@ fn what_goes_together_is_not() {
         "gateway: {address: '127.0.0.1:0'}\napi: {address: '127.0.0.1:0'}\nmetrics: {address: '127.0.0.1:0'}",
         "data_dir: /var/mu\ncache_dir: /var/mu/cache",
         "access: {oidc: [{name: a, issuer: 'http://127.0.0.1:8080', audience: x}]}",
+        "containers: {runner: docker, runner_path: /run/docker.sock, milli_cpus: 100, milli_cpus_each: 100}",
+        "containers: {runner: none, milli_cpus_each: 1000000}",
     ] {
         load(file, &[], &[]);
     }

@@ -136,6 +136,7 @@ const PAIRS: &[(&str, &str)] = &[
     ("gateway.tls.certificates", "gateway.tls.address"),
     ("api.tls.certificate", "api.tls.key"),
     ("api.tls.key", "api.tls.certificate"),
+    ("containers.runner_path", "containers.runner"),
 ];
 
 #[test]

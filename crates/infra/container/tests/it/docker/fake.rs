@@ -24,11 +24,12 @@ pub(crate) struct Fake {
 struct State {
     requests: Vec<String>,
     images: BTreeSet<String>,
-    loaded: bool,
     created: Value,
     left: Vec<String>,
     refuses_creation: bool,
     is_without_limits: bool,
+    ends_at_once: bool,
+    is_podman: bool,
 }
 
 impl Fake {
@@ -60,12 +61,25 @@ impl Fake {
         self.state.lock().unwrap().created.clone()
     }
 
+    /// The names of the images that it has.
+    pub(crate) fn images(&self) -> BTreeSet<String> {
+        self.state.lock().unwrap().images.clone()
+    }
+
     pub(crate) fn leave(&self, ids: &[&str]) {
         self.state.lock().unwrap().left = ids.iter().map(|id| (*id).to_owned()).collect();
     }
 
     pub(crate) fn refuse_creation(&self) {
         self.state.lock().unwrap().refuses_creation = true;
+    }
+
+    pub(crate) fn end_at_once(&self) {
+        self.state.lock().unwrap().ends_at_once = true;
+    }
+
+    pub(crate) fn be_podman(&self) {
+        self.state.lock().unwrap().is_podman = true;
     }
 
     pub(crate) fn be_without_limits(&self) {
@@ -100,7 +114,8 @@ fn reply(state: &mut State, asked: &str, body: &[u8]) -> (u16, Value) {
     let limits = !state.is_without_limits;
     match asked {
         "GET /version" => {
-            let components = json!([{ "Name": "Engine", "Version": "28.2.2" }]);
+            let name = if state.is_podman { "Podman Engine" } else { "Engine" };
+            let components = json!([{ "Name": name, "Version": "28.2.2" }]);
             (200, json!({ "Version": "28.2.2", "ApiVersion": "1.48", "Components": components }))
         }
         "GET /info" => {
@@ -110,15 +125,23 @@ fn reply(state: &mut State, asked: &str, body: &[u8]) -> (u16, Value) {
             (200, limits)
         }
         "POST /images/load" => {
-            state.loaded = true;
+            state.images.insert(name_in(body));
             (200, json!({ "stream": "Loaded image" }))
         }
+        "GET /images/json" => {
+            let image = |name: &String| {
+                json!({ "Id": "sha256:0", "ParentId": "", "RepoTags": [name], "RepoDigests": [], "Created": 0,
+                    "Size": 0, "SharedSize": -1, "Labels": {}, "Containers": -1 })
+            };
+            (200, state.images.iter().map(image).collect())
+        }
         _ if asked.starts_with("GET /images/") => {
-            let is_here = std::mem::take(&mut state.loaded) || state.images.contains(asked);
-            if is_here {
-                state.images.insert(asked.to_owned());
-            }
-            (if is_here { 200 } else { 404 }, json!({ "message": "no such image" }))
+            let name = asked.strip_prefix("GET /images/").unwrap().strip_suffix("/json").unwrap();
+            (if state.images.contains(name) { 200 } else { 404 }, json!({ "message": "no such image" }))
+        }
+        _ if asked.starts_with("DELETE /images/") => {
+            let name = asked.strip_prefix("DELETE /images/").unwrap();
+            (if state.images.remove(name) { 200 } else { 404 }, json!([{ "Untagged": name }]))
         }
         _ if asked.starts_with("POST /containers/create") && state.refuses_creation => {
             (500, json!({ "message": "no room" }))
@@ -132,12 +155,19 @@ fn reply(state: &mut State, asked: &str, body: &[u8]) -> (u16, Value) {
         }
         // The process of this test is in no group of a daemon's container, and must not be frozen.
         _ if asked.ends_with("/json") => {
-            let pid = std::process::id();
+            let pid = if state.ends_at_once { 0 } else { std::process::id() };
             (200, json!({ "Id": "0123456789abcdef", "State": { "Pid": pid, "OOMKilled": true } }))
         }
         _ if asked.ends_with("/wait") => (200, json!({ "StatusCode": 137 })),
         _ => (204, json!({})),
     }
+}
+
+/// The name that an archive gives its image.
+fn name_in(archive: &[u8]) -> String {
+    let text = String::from_utf8_lossy(archive);
+    let (_, list) = text.split_once(r#""RepoTags":[""#).unwrap();
+    list.split_once('"').unwrap().0.to_owned()
 }
 
 /// Frames of a line each for both outputs, and the end.
