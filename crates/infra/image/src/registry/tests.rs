@@ -74,6 +74,19 @@ async fn what_fails_in_passing_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_download_that_broke_off_leaves_nothing_in_the_next_one() {
+    let (fake, image) = (Fake::start().await, image());
+    fake.put("me/hello", "1", &image);
+    let layer = Descriptor::new("", Digest::of(&image.layers[0]), image.layers[0].len() as u64);
+    let is_first = std::sync::atomic::AtomicBool::new(true);
+    fake.misbehave(move |_| is_first.swap(false, std::sync::atomic::Ordering::Relaxed).then_some(Answer::Cut(5000)));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    registry(&fake).await.download(&layer, file.as_file()).await.unwrap();
+    assert_eq!(fake.asked().len(), 2);
+    assert_eq!(std::fs::read(file.path()).unwrap(), image.layers[0]);
+}
+
+#[tokio::test]
 async fn nobody_there_is_said_so() {
     let fake = Fake::start().await;
     let reference = fake.reference("me/hello:1");
