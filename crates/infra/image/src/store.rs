@@ -29,8 +29,7 @@ use install::Source;
 pub(crate) use pins::Pin;
 use pins::Pins;
 
-/// Layers that are fetched and unpacked at the same time, of all images together: enough to be waiting for the network
-/// while the processor is busy.
+/// Layers that are fetched at the same time for one image, and that are unpacked at the same time for all of them.
 const LAYERS_AT_ONCE: usize = 4;
 
 /// The images of a node, in one directory. Cheap to clone.

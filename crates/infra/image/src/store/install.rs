@@ -177,7 +177,6 @@ impl Shared {
             budget.take(taken).map_err(|error| error.of(name, &layer.diff_id))?;
             return Ok(taken);
         }
-        let _room = self.room.acquire().await;
         let failed = || ImageError::io(format!("a layer of `{name}` cannot be kept"));
         let temporary = self.files.temporary().map_err(failed())?;
         if let Source::Registry(registry) = source {
@@ -187,6 +186,8 @@ impl Shared {
             Source::Registry(_) => None,
             Source::Archive(archive) => Some(archive.clone()),
         };
+        // Not before it is here: a registry that is slow keeps no other image from being unpacked.
+        let _room = self.room.acquire().await;
         let (shared, budget, name) = (self.clone(), budget.clone(), name.to_owned());
         let stop = Stop::default();
         let _waiting = stop.on_drop();

@@ -200,6 +200,35 @@ async fn a_registry_that_is_silent_runs_into_the_time_limit() {
 }
 
 #[tokio::test]
+async fn a_registry_that_is_slow_keeps_no_other_image_waiting() {
+    let (dir, slow, fake) = (tempfile::tempdir().unwrap(), Fake::start().await, Fake::start().await);
+    let many: Vec<_> = (0..2 * LAYERS_AT_ONCE).map(|at| layer("a", &at.to_string())).collect();
+    slow.put("me/slow", "1", &ImageSource::new(&many));
+    let configuration = Digest::of(&ImageSource::new(&many).config).to_string();
+    slow.misbehave(move |asked| {
+        let is_layer = asked.path.contains("/blobs/") && !asked.path.ends_with(&configuration);
+        is_layer.then_some(Answer::Silence)
+    });
+    fake.put("me/hello", "1", &hello());
+    let store = ImageStore::open(params(dir.path(), Form::Unpacked)).unwrap();
+    let (waiting, wanted) = (slow.reference("me/slow:1"), fake.reference("me/hello:1"));
+    let mut waiting = Box::pin(store.pull(&waiting));
+    assert!(futures_util::poll!(&mut waiting).is_pending());
+    let mut asked = 0;
+    // The manifest, the configuration, and as many layers as are fetched at once.
+    let all_wait = async {
+        while asked < 2 + LAYERS_AT_ONCE {
+            asked += slow.asked().len();
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), all_wait).await.expect("they are asked for");
+    let pulled = tokio::time::timeout(Duration::from_secs(60), store.pull(&wanted)).await;
+    pulled.expect("nobody is in the way").unwrap();
+    assert!(futures_util::poll!(&mut waiting).is_pending());
+}
+
+#[tokio::test]
 async fn a_node_that_stops_waits_for_no_registry() {
     let (dir, fake) = (tempfile::tempdir().unwrap(), Fake::start().await);
     fake.misbehave(|_| Some(Answer::Silence));
