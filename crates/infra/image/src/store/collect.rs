@@ -28,10 +28,9 @@ impl Shared {
         let (unused_for_max, bytes_max) = (self.limits.unused_for_max, self.limits.store_bytes_max);
         let chosen = choose(&candidates, &sizes, self.env.now(), unused_for_max, bytes_max);
         let mut collected = Collected::default();
-        let mut removed = Vec::new();
         for image in chosen.iter().chain(&broken) {
             if let Some(taken_out) = self.pins.unless_pinned(image, || self.files.take_out("images", image)) {
-                removed.push(taken_out?);
+                drop(taken_out?);
                 collected.images += 1;
             }
         }
@@ -42,7 +41,8 @@ impl Shared {
             let removal = || self.files.take_out("layers", layer);
             match (!used.contains(layer)).then(|| self.pins.unless_pinned(layer, removal)).flatten() {
                 Some(taken_out) => {
-                    removed.push(taken_out?);
+                    // The disk may be busy with it for a while.
+                    drop(taken_out?);
                     collected.bytes += bytes;
                 }
                 None => collected.left_bytes += bytes,
@@ -57,11 +57,9 @@ impl Shared {
                 left.iter().any(|candidate| candidate.image == image) || self.pins.is_pinned(&image)
             });
             if !is_used {
-                removed.push(self.files.take_out("indexes", &index)?);
+                drop(self.files.take_out("indexes", &index)?);
             }
         }
-        // The disk is busy with it for a while.
-        drop(removed);
         Ok(collected)
     }
 

@@ -179,9 +179,10 @@ impl Files {
 
     /// Takes something out of a folder, at once; it is gone when the answer is dropped, which may take a while.
     pub(super) fn take_out(&self, folder: &str, digest: &Digest) -> io::Result<Temporary> {
-        let temporary = self.temporary()?;
-        fs::rename(self.path(folder, digest), temporary.0.join("removed"))?;
-        Ok(temporary)
+        // Nothing is made for it: the disk may be full.
+        let path = self.dir.join("tmp").join(self.number());
+        fs::rename(self.path(folder, digest), &path)?;
+        Ok(Temporary(path))
     }
 
     fn keep(&self, temporary: &Temporary, folder: &str, digest: &Digest) -> io::Result<()> {
