@@ -122,6 +122,19 @@ pub enum ImageError {
         /// What is larger than what.
         what: String,
     },
+    /// The images of the node leave no room for it.
+    #[error(
+        "`{image}` was not fetched: with it, the images that are in use would take more than {bytes_max} bytes \
+         ({used_bytes} without it); remove functions that are not needed, or allow images more room"
+    )]
+    NoRoom {
+        /// The image.
+        image: String,
+        /// What those take that stay, in bytes.
+        used_bytes: u64,
+        /// What all may take, in bytes.
+        bytes_max: u64,
+    },
     /// The content is not what its name says, or cannot be read.
     #[error("`{image}` is corrupt: {reason}; build and push it again")]
     Corrupt {
@@ -157,6 +170,12 @@ impl ImageError {
             Self::Denied { status, .. } | Self::Refused { status, .. } => Some(*status),
             _ => None,
         }
+    }
+
+    /// Whether the disk is full.
+    pub(crate) fn is_full(&self) -> bool {
+        let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+        matches!(self, Self::Io { source, .. } if full.contains(&source.kind()))
     }
 
     /// For `map_err`: what was being done when the machine failed.

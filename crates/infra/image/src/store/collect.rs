@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use mu_env::Timestamp;
@@ -21,12 +22,14 @@ struct Candidate {
 }
 
 impl Shared {
-    pub(super) fn collect(&self) -> io::Result<Collected> {
+    /// Removes what nobody holds and is old, and so much of the rest that it takes no more than `bytes_max`.
+    pub(super) fn collect(&self, bytes_max: u64) -> io::Result<Collected> {
+        // Two at once would take the same away.
+        let _alone = self.collecting.lock().unwrap_or_else(PoisonError::into_inner);
         let images = self.files.list("images")?;
         let (candidates, broken) = self.candidates(images);
         let sizes = self.sizes()?;
-        let (unused_for_max, bytes_max) = (self.limits.unused_for_max, self.limits.store_bytes_max);
-        let chosen = choose(&candidates, &sizes, self.env.now(), unused_for_max, bytes_max);
+        let chosen = choose(&candidates, &sizes, self.env.now(), self.limits.unused_for_max, bytes_max);
         let mut collected = Collected::default();
         for image in chosen.iter().chain(&broken) {
             if let Some(taken_out) = self.pins.unless_pinned(image, || self.files.take_out("images", image)) {
@@ -94,9 +97,10 @@ impl Shared {
         }
     }
 
-    fn sizes(&self) -> io::Result<BTreeMap<Digest, u64>> {
+    /// What layers that are here take.
+    pub(super) fn sizes(&self) -> io::Result<BTreeMap<Digest, u64>> {
         let layers = self.files.list("layers")?.into_iter();
-        Ok(layers.map(|layer| (layer.clone(), self.files.layer(&layer).unwrap_or_default().bytes)).collect())
+        Ok(layers.map(|layer| (layer.clone(), self.files.layer(&layer).unwrap_or_default().disk_bytes())).collect())
     }
 }
 

@@ -1,6 +1,6 @@
 //! From a manifest to an image that is here: what is missing of it is fetched, checked and kept.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -58,6 +58,7 @@ impl Shared {
         let config_text = source.config(&manifest.config, self.limits.config_bytes_max).await?;
         let plan = self.plan(name, digest, &manifest, &config_text)?;
         let pins = self.pins_of(&plan);
+        self.make_room(&plan).await?;
         let budget = Arc::new(Budget::new(self.limits.image_bytes_max, self.limits.files_max));
         let different: HashSet<_> = plan.layers.iter().map(|layer| layer.kept.clone()).collect();
         let missing = different.iter().filter_map(|kept| plan.layers.iter().find(|layer| layer.kept == *kept));
@@ -71,7 +72,7 @@ impl Shared {
             kept.map_err(ImageError::io("an image cannot be kept"))
         })
         .await?;
-        Ok(self.hold(plan, pins, sizes.iter().map(|taken| taken.bytes).sum()))
+        Ok(self.hold(plan, pins, sizes.iter().map(|taken| taken.disk_bytes()).sum()))
     }
 
     /// An image that is here with all its layers.
@@ -85,7 +86,7 @@ impl Shared {
             let pins = shared.pins_of(&plan);
             let different: HashSet<_> = plan.layers.iter().map(|layer| &layer.kept).collect();
             let sizes: Option<Vec<_>> = different.into_iter().map(|kept| shared.files.layer(kept)).collect();
-            Ok(sizes.map(|sizes| shared.hold(plan, pins, sizes.iter().map(|taken| taken.bytes).sum())))
+            Ok(sizes.map(|sizes| shared.hold(plan, pins, sizes.iter().map(|taken| taken.disk_bytes()).sum())))
         })
         .await
     }
@@ -147,6 +148,26 @@ impl Shared {
     fn pins_of(&self, plan: &Plan) -> Vec<Pin> {
         let layers = plan.layers.iter().map(|layer| &layer.kept);
         [&plan.digest].into_iter().chain(layers).map(|digest| self.pins.pin(digest)).collect()
+    }
+
+    /// Sees to it that there is room for what is missing of an image, as far as that is known before it is unpacked.
+    async fn make_room(self: &Arc<Self>, plan: &Plan) -> Result<(), ImageError> {
+        let (shared, name) = (self.clone(), plan.name.clone());
+        let wanted: HashMap<_, _> = plan.layers.iter().map(|layer| (layer.kept.clone(), layer.packed.size)).collect();
+        blocking(move || {
+            let failed = || ImageError::io("images cannot be counted");
+            let here = shared.sizes().map_err(failed())?;
+            let missing = wanted.iter().filter(|(layer, _)| !here.contains_key(layer));
+            let missing: u64 = missing.map(|(_, bytes)| bytes).sum();
+            let bytes_max = shared.limits.store_bytes_max;
+            let is_enough = |used: u64| missing == 0 || used.saturating_add(missing) <= bytes_max;
+            if is_enough(here.values().sum()) {
+                return Ok(());
+            }
+            let used_bytes = shared.collect(bytes_max.saturating_sub(missing)).map_err(failed())?.left_bytes;
+            if is_enough(used_bytes) { Ok(()) } else { Err(ImageError::NoRoom { image: name, used_bytes, bytes_max }) }
+        })
+        .await
     }
 
     /// Hands out an image; those who hold the same one share it.

@@ -1,3 +1,5 @@
+mod room;
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -8,6 +10,9 @@ use mu_env::Timestamp;
 use super::*;
 use crate::registry::fake::{Answer, Fake, status};
 use crate::testing::{ImageSource, Tar, is_root_or_skipped};
+
+/// What a layer of one small file takes: its archive, and a block.
+const SMALL: u64 = 2048 + 4096;
 
 fn params(dir: &Path, form: Form) -> StoreParams {
     StoreParams {
@@ -45,7 +50,7 @@ async fn an_image_is_pulled_once() {
     assert_eq!((pulled.digest(), pulled.command().unwrap()), (&image.digest(), vec!["/bin/hello".to_owned()]));
     let exact = pulled.reference().unwrap().clone();
     assert_eq!(exact, tagged.with_digest(image.digest()));
-    assert_eq!(pulled.size_bytes(), 2 * 2048);
+    assert_eq!(pulled.size_bytes(), 2 * (SMALL + 4096), "directories take a block as well");
     assert_eq!(blobs_asked(&fake), 3);
     // A tag may have moved; nothing else is asked for.
     store.pull(&tagged).await.unwrap();
@@ -97,7 +102,11 @@ async fn images_share_layers() {
     let store = ImageStore::open(params(dir.path(), Form::Unpacked)).unwrap();
     let (one, two) = (fake.reference("me/first:1"), fake.reference("me/second:1"));
     let (one, two) = tokio::join!(store.pull(&one), store.pull(&two));
-    assert_eq!((one.unwrap().size_bytes(), two.unwrap().size_bytes()), (4096, 4096), "each layer counts once");
+    assert_eq!(
+        (one.unwrap().size_bytes(), two.unwrap().size_bytes()),
+        (2 * SMALL, 2 * SMALL),
+        "each layer counts once"
+    );
     assert_eq!(names(dir.path(), "layers"), 3);
     let layers = [&first.layers[0], &first.layers[1], &second.layers[1]].map(|layer| Digest::of(layer).to_string());
     let asked = fake.asked();
@@ -388,14 +397,14 @@ async fn collecting_spares_what_is_held_and_what_others_share() {
     let store = ImageStore::open(at(10_000)).unwrap();
     let a = store.pull(&fake.reference("me/a:1")).await.unwrap();
     let b = store.pull(&fake.reference("me/b:1")).await.unwrap();
-    assert_eq!(store.collect().await.unwrap(), Collected { images: 0, bytes: 0, left_bytes: 3 * 2048 });
+    assert_eq!(store.collect().await.unwrap(), Collected { images: 0, bytes: 0, left_bytes: 3 * SMALL });
     let exact = a.reference().unwrap().clone();
     drop((a, b, store));
     let store = ImageStore::open(at(10_500)).unwrap();
     store.pull(&exact).await.unwrap();
     drop(store);
     let store = ImageStore::open(at(11_300)).unwrap();
-    assert_eq!(store.collect().await.unwrap(), Collected { images: 1, bytes: 2048, left_bytes: 2 * 2048 });
+    assert_eq!(store.collect().await.unwrap(), Collected { images: 1, bytes: SMALL, left_bytes: 2 * SMALL });
     drop(store);
     // Held, it stays however old it is; afterwards it goes.
     let store = ImageStore::open(at(50_000)).unwrap();
@@ -404,7 +413,7 @@ async fn collecting_spares_what_is_held_and_what_others_share() {
     assert_eq!(store.collect().await.unwrap().images, 0);
     drop(held);
     store.shared.files.note_use(&images[0].digest(), Timestamp::from_micros(0));
-    assert_eq!(store.collect().await.unwrap(), Collected { images: 1, bytes: 2 * 2048, left_bytes: 0 });
+    assert_eq!(store.collect().await.unwrap(), Collected { images: 1, bytes: 2 * SMALL, left_bytes: 0 });
     assert_eq!(["images", "layers", "tmp"].map(|folder| names(dir.path(), folder)), [0, 0, 0]);
     fake.asked();
     store.pull(&exact).await.unwrap();
