@@ -182,7 +182,7 @@ pub(super) const KEYS: &[Key] = &[
         path: "containers.images_bytes_max",
         kind: size(MIB, 1024 * 1024 * GIB),
         default: Default::Is(|| bytes(images().store_bytes_max)),
-        about: "All images together; over it, those go that were not used for longest.",
+        about: "All images together; over it, those go that were not used for longest, and if those in use take it all, no other is fetched.",
     },
     Key {
         path: "containers.images_unused_for",
