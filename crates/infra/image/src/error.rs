@@ -32,7 +32,8 @@ pub enum ImageError {
     },
     /// The registry lets us not read or write it (401, 403). Some say so of images that do not exist.
     #[error(
-        "{registry} denies access to `{image}` ({status}): correct its name, or provide credentials for {registry}"
+        "{registry} denies access to `{image}` ({status}): correct its name, or provide credentials for {registry} \
+         (a user and a password or access token: credential helpers and identity tokens are not used)"
     )]
     Denied {
         /// The image that was asked for.

@@ -18,6 +18,7 @@ use crate::registry::Clients;
 /// Credentials are never shown, and are sent to nobody but the registry they are for and whomever it names for tokens.
 #[derive(Clone, Default)]
 pub struct Registries {
+    /// By the host, or by the host and the beginning of a path in it.
     credentials: HashMap<String, Arc<Credentials>>,
     insecure: Vec<String>,
     clients: Arc<Clients>,
@@ -30,8 +31,8 @@ pub(crate) struct Credentials {
 }
 
 impl Registries {
-    /// Adds the credentials of a `config.json` as `docker login` writes it, given as its text. Credential helpers that it
-    /// names are not run.
+    /// Adds the credentials of a `config.json` as `docker login` writes it, given as its text. An entry may be for a path
+    /// in a registry, as `podman login` makes them. Credential helpers are not run, and identity tokens not used.
     ///
     /// # Errors
     /// When it cannot be read; the error holds nothing of it.
@@ -39,20 +40,23 @@ impl Registries {
         let broken = |reason: String| ImageError::Credentials { reason };
         let config: DockerConfig = serde_json::from_str(text)
             .map_err(|error| broken(format!("line {}: not the JSON of a docker config.json", error.line())))?;
-        for (name, login) in config.auths {
-            let host = host_of(&name);
-            let credentials = login.read().map_err(|reason| broken(format!("those of {host} {reason}")))?;
+        let mut logins: Vec<_> = config.auths.into_iter().collect();
+        // One place may stand there as an address and as a name, which counts more.
+        logins.sort_by_cached_key(|(name, _)| (!name.contains("://"), name.clone()));
+        for (name, login) in logins {
+            let Some(place) = place_of(&name) else { continue };
+            let credentials = login.read().map_err(|reason| broken(format!("those of {place} {reason}")))?;
             if let Some((user, password)) = credentials {
-                self = self.with_credentials(&host, user, password);
+                self = self.with_credentials(&place, user, password);
             }
         }
         Ok(self)
     }
 
-    /// Adds the credentials of one registry.
+    /// Adds the credentials of one registry, or of what has a path in it.
     #[must_use]
     pub fn with_credentials(mut self, registry: &str, user: String, password: String) -> Self {
-        self.credentials.insert(normal_registry(registry), Arc::new(Credentials { user, password }));
+        self.credentials.insert(normal_place(registry), Arc::new(Credentials { user, password }));
         self
     }
 
@@ -63,8 +67,16 @@ impl Registries {
         self
     }
 
-    pub(crate) fn credentials(&self, registry: &str) -> Option<Arc<Credentials>> {
-        self.credentials.get(registry).cloned()
+    /// The credentials for a repository: those with the longest path that leads to it.
+    pub(crate) fn credentials(&self, registry: &str, repository: &str) -> Option<Arc<Credentials>> {
+        let whole = format!("{registry}/{repository}");
+        let mut place = &*whole;
+        loop {
+            if let Some(found) = self.credentials.get(place) {
+                return Some(found.clone());
+            }
+            place = place.rsplit_once('/')?.0;
+        }
     }
 
     pub(crate) fn clients(&self) -> &Clients {
@@ -111,10 +123,16 @@ struct Login {
     username: String,
     #[serde(default)]
     password: String,
+    #[serde(default)]
+    identitytoken: String,
 }
 
 impl Login {
     fn read(self) -> Result<Option<(String, String)>, &'static str> {
+        // What stands beside one is no password.
+        if !self.identitytoken.is_empty() {
+            return Ok(None);
+        }
         if !self.username.is_empty() {
             return Ok(Some((self.username, self.password)));
         }
@@ -129,10 +147,23 @@ impl Login {
     }
 }
 
-/// Entries are hosts, or addresses of an API as Docker Hub's `https://index.docker.io/v1/`.
-fn host_of(name: &str) -> String {
+/// Entries are hosts, hosts with the beginning of a path, or addresses of an API as Docker Hub's
+/// `https://index.docker.io/v1/`. `None` for the tokens of Docker's own programs, which it keeps beside that.
+fn place_of(name: &str) -> Option<String> {
     let name = name.strip_prefix("https://").or_else(|| name.strip_prefix("http://")).unwrap_or(name);
-    normal_registry(name.split('/').next().unwrap_or(name))
+    let name = name.trim_end_matches('/');
+    if name.ends_with("/access-token") || name.ends_with("/refresh-token") {
+        return None;
+    }
+    let is_api = |path: &str| matches!(path, "v1" | "v2");
+    Some(normal_place(name.split_once('/').filter(|(_, path)| is_api(path)).map_or(name, |(host, _)| host)))
+}
+
+fn normal_place(place: &str) -> String {
+    match place.split_once('/') {
+        Some((host, path)) => format!("{}/{path}", normal_registry(host)),
+        None => normal_registry(place),
+    }
 }
 
 #[cfg(test)]
@@ -141,10 +172,16 @@ mod tests {
 
     #[test]
     fn a_docker_config_is_read() {
-        // "me:pa:ss" and "you:secret".
+        // "me:pa:ss", "you:secret", and "me:" where a token stands beside.
         let config = r#"{
             "auths": {
                 "https://index.docker.io/v1/": {"auth": "bWU6cGE6c3M="},
+                "https://index.docker.io/v1/access-token": {"username": "me", "password": "a"},
+                "https://index.docker.io/v1/refresh-token": {"username": "me", "password": "b"},
+                "https://r.example.com:5000/v2/": {"username": "older", "password": "older"},
+                "r.example.com:5000/team": {"username": "team", "password": "t"},
+                "r.example.com:5000/team/deep/": {"username": "deep", "password": "d"},
+                "token.example.com": {"auth": "bWU6", "identitytoken": "t"},
                 "r.example.com:5000": {"auth": "eW91OnNlY3JldA=="},
                 "https://kept.example.com": {},
                 "plain.example.com": {"username": "u", "password": "p"}
@@ -152,16 +189,22 @@ mod tests {
             "credsStore": "desktop"
         }"#;
         let registries = Registries::default().with_docker_config(config).unwrap();
-        for (registry, expected) in [
-            ("docker.io", Some(("me", "pa:ss"))),
-            ("r.example.com:5000", Some(("you", "secret"))),
-            ("plain.example.com", Some(("u", "p"))),
-            ("kept.example.com", None),
-            ("r.example.com", None),
+        for (registry, repository, expected) in [
+            ("docker.io", "library/busybox", Some(("me", "pa:ss"))),
+            ("r.example.com:5000", "a", Some(("you", "secret"))),
+            ("r.example.com:5000", "teams/a", Some(("you", "secret"))),
+            ("r.example.com:5000", "team", Some(("team", "t"))),
+            ("r.example.com:5000", "team/a", Some(("team", "t"))),
+            ("r.example.com:5000", "team/deep/a", Some(("deep", "d"))),
+            ("r.example.com:5000", "a/team", Some(("you", "secret"))),
+            ("plain.example.com", "a", Some(("u", "p"))),
+            ("kept.example.com", "a", None),
+            ("token.example.com", "a", None),
+            ("r.example.com", "a", None),
         ] {
-            let found = registries.credentials(registry);
+            let found = registries.credentials(registry, repository);
             let found = found.as_ref().map(|known| (known.user.as_str(), known.password.as_str()));
-            assert_eq!(found, expected, "{registry}");
+            assert_eq!(found, expected, "{registry}/{repository}");
         }
     }
 

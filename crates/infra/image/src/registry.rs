@@ -55,7 +55,7 @@ impl Registry {
         let base =
             base.map_err(|error| ImageError::Reference { text: image.to_string(), reason: error.to_string() })?;
         let client = registries.clients().client(is_plain).await?;
-        let credentials = registries.credentials(image.registry());
+        let credentials = registries.credentials(image.registry(), image.repository());
         Ok(Self { image: image.clone(), client, base, credentials, authorization: Mutex::default() })
     }
 
