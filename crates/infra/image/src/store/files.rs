@@ -12,8 +12,9 @@
 //!
 //! Things are made in `tmp` and renamed when they are complete and durable. So is what is removed, the other way.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -44,7 +45,9 @@ impl Files {
     /// Makes the directory if need be, and clears away what was left. Blocking.
     pub(super) fn open(dir: &Path, form: Form) -> Result<Self, ImageError> {
         let failed = || ImageError::io(format!("images cannot be kept in `{}`", dir.display()));
-        fs::create_dir_all(dir).map_err(failed())?;
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed())?;
+        // Files in layers have the owners and permissions of the image, which are not meant for users of this machine.
+        fs::set_permissions(dir, Permissions::from_mode(0o700)).map_err(failed())?;
         // Mounts are listed by names without links.
         let dir = dir.canonicalize().map_err(failed())?;
         let lock = File::options().create(true).truncate(false).write(true).open(dir.join("lock")).map_err(failed())?;

@@ -1,6 +1,7 @@
 mod room;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -362,10 +363,12 @@ async fn a_store_belongs_to_one_process_and_is_emptied_when_its_form_changes() {
     assert!(error.to_string().contains("another process uses it"), "{error}");
     store.load_archive(ImageArchive::Bytes(image.archive().into())).await.unwrap();
     drop(store);
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     for (form, images) in [(Form::Unpacked, 1), (Form::Packed, 0)] {
         fs::create_dir_all(dir.path().join("tmp/7/half/written")).unwrap();
         drop(ImageStore::open(params(dir.path(), form)).unwrap());
         assert_eq!(["images", "tmp"].map(|folder| names(dir.path(), folder)), [images, 0], "{form:?}");
+        assert_eq!(fs::metadata(dir.path()).unwrap().permissions().mode() & 0o777, 0o700, "nobody else's business");
     }
 }
 
