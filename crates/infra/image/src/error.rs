@@ -65,6 +65,17 @@ pub enum ImageError {
         /// What went wrong.
         reason: String,
     },
+    /// The registry, or a place that it leads to, is where images are not fetched from.
+    #[error(
+        "`{image}` is not asked for: `{host}` is at an address that is not public, and is not among the registries that \
+         the operator lists (`containers.insecure_registries`, or in `containers.credentials`)"
+    )]
+    OutOfReach {
+        /// The image that was asked for.
+        image: String,
+        /// The host that is not asked.
+        host: String,
+    },
     /// It took too long.
     #[error("`{image}` was not ready within {} s: try again, or allow more time for pulling images", .after.as_secs())]
     TimedOut {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::ImageError;
 use crate::reference::normal_registry;
-use crate::registry::Clients;
+use crate::registry::{Clients, Permits, Reach};
 
 /// Credentials of registries, and the registries that speak plain HTTP. Those on the loopback interface always do.
 ///
@@ -21,6 +21,8 @@ pub struct Registries {
     /// By the host, or by the host and the beginning of a path in it.
     credentials: HashMap<String, Arc<Credentials>>,
     insecure: Vec<String>,
+    /// Which addresses are asked; any, if nothing is said.
+    permits: Option<Permits>,
     clients: Arc<Clients>,
 }
 
@@ -57,13 +59,28 @@ impl Registries {
     #[must_use]
     pub fn with_credentials(mut self, registry: &str, user: String, password: String) -> Self {
         self.credentials.insert(normal_place(registry), Arc::new(Credentials { user, password }));
-        self
+        self.with_new_clients()
     }
 
     /// Adds a registry that speaks plain HTTP: `host` or `host:port`, as it stands in references.
     #[must_use]
     pub fn with_insecure(mut self, registry: &str) -> Self {
         self.insecure.push(normal_registry(registry));
+        self.with_new_clients()
+    }
+
+    /// Asks only at addresses that this permits: for names of images that come from people who must not reach all that
+    /// this machine does. Registries that are listed, as insecure or with credentials, are asked wherever they are, and
+    /// lead to each other.
+    #[must_use]
+    pub fn with_reach(mut self, permits: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
+        self.permits = Some(Arc::new(permits));
+        self.with_new_clients()
+    }
+
+    /// Those that were made know of nothing that was said later.
+    fn with_new_clients(mut self) -> Self {
+        self.clients = Arc::default();
         self
     }
 
@@ -83,6 +100,27 @@ impl Registries {
         &self.clients
     }
 
+    /// Whether the operator speaks of this registry.
+    pub(crate) fn is_listed(&self, registry: &str) -> bool {
+        self.listed().any(|listed| listed == registry)
+    }
+
+    /// Where a conversation with this registry may lead, if not everywhere.
+    pub(crate) fn reach(&self, registry: &str) -> Option<Reach> {
+        let exempt = if self.is_listed(registry) {
+            self.listed().map(|listed| host(listed).to_owned()).collect()
+        } else {
+            Vec::new()
+        };
+        Some(Reach::new(self.permits.clone()?, exempt))
+    }
+
+    fn listed(&self) -> impl Iterator<Item = &str> {
+        let of_credentials =
+            self.credentials.keys().map(|place| place.split_once('/').map_or(&**place, |(registry, _)| registry));
+        self.insecure.iter().map(String::as_str).chain(of_credentials)
+    }
+
     /// Whether this host, with its port if it has one, is asked without TLS.
     pub(crate) fn is_plain(&self, registry: &str) -> bool {
         is_loopback(registry) || self.insecure.iter().any(|insecure| insecure == registry)
@@ -99,12 +137,17 @@ impl fmt::Debug for Registries {
 
 /// Whether a host, with or without a port, is this machine.
 pub(crate) fn is_loopback(registry: &str) -> bool {
-    let host = match registry.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => host,
-        _ => registry,
-    };
+    let host = host(registry);
     let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// A registry without its port.
+fn host(registry: &str) -> &str {
+    match registry.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => host,
+        _ => registry,
+    }
 }
 
 /// The part of a `config.json` that is read.

@@ -8,6 +8,7 @@ use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
 use super::download;
+use super::reach::OutOfReach;
 use crate::{ImageError, ImageRef};
 
 /// How long a registry may be silent, before an answer and within it.
@@ -50,6 +51,9 @@ pub(super) async fn in_time<T>(
 
 /// A request that was not answered. Addresses are left out: they may hold signatures.
 pub(super) fn failed(image: &ImageRef, error: &reqwest::Error) -> ImageError {
+    if let Some(error) = cause(error).downcast_ref() {
+        return out_of_reach(image, error);
+    }
     let reason = if error.is_connect() { format!("it cannot be reached: {}", root(error)) } else { root(error) };
     unavailable(image, &reason)
 }
@@ -62,12 +66,21 @@ pub(super) fn unavailable(image: &ImageRef, reason: &str) -> ImageError {
     }
 }
 
+pub(super) fn out_of_reach(image: &ImageRef, OutOfReach(host): &OutOfReach) -> ImageError {
+    ImageError::OutOfReach { image: image.to_string(), host: host.clone() }
+}
+
 /// The cause of the cause: what lies above repeats addresses.
-fn root(error: &reqwest::Error) -> String {
-    let mut cause: &dyn Error = error;
+fn cause(error: &reqwest::Error) -> &(dyn Error + 'static) {
+    let mut cause: &(dyn Error + 'static) = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
+    cause
+}
+
+fn root(error: &reqwest::Error) -> String {
+    let cause = cause(error);
     match cause.downcast_ref::<reqwest::Error>() {
         Some(_) => "the request failed".to_owned(),
         None => cause.to_string(),

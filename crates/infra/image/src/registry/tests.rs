@@ -239,6 +239,55 @@ async fn credentials_stay_behind_when_content_is_elsewhere() {
     assert!(!format!("{error} {error:?}").contains("signature"), "{error:?}");
 }
 
+/// Whoever may name images does not reach this machine by that.
+#[tokio::test]
+async fn what_is_out_of_reach_is_not_asked() {
+    let (fake, elsewhere, image) = (Fake::start().await, Fake::start().await, image());
+    fake.put("me/hello", "1", &image);
+    let guarded = || Registries::default().with_reach(|address| !address.is_loopback());
+    let (port, address) = (fake.address.port(), fake.address.to_string());
+    for host in
+        [format!("localhost:{port}"), address.clone(), format!("[::1]:{port}"), format!("[::ffff:127.0.0.1]:{port}")]
+    {
+        let reference: ImageRef = format!("{host}/me/hello:1").parse().unwrap();
+        let guarded = Registries::default().with_reach(|address| !address.to_canonical().is_loopback());
+        let error = resolve(&reference, &guarded).await.expect_err("nothing there is asked");
+        assert!(matches!(error, ImageError::OutOfReach { .. }), "{error:?}");
+    }
+    assert!(fake.asked().is_empty());
+    // Another port of the same host is not listed.
+    for (listed, is_asked) in [(address.clone(), true), (format!("127.0.0.1:{}", elsewhere.address.port()), false)] {
+        let insecure = guarded().with_insecure(&listed);
+        assert_eq!(resolve(&fake.reference("me/hello:1"), &insecure).await.is_ok(), is_asked, "{listed}");
+        let known = guarded().with_credentials(&format!("{listed}/me"), "me".into(), "hunter2".into());
+        assert_eq!(resolve(&fake.reference("me/hello:1"), &known).await.is_ok(), is_asked, "{listed}");
+    }
+}
+
+#[tokio::test]
+async fn a_registry_leads_to_no_place_that_is_out_of_reach() {
+    let (fake, inside) = (Fake::start().await, Fake::start().await);
+    let port = inside.address.port();
+    // One that is listed, and by a name: addresses that are named like this machine are permitted.
+    let guarded =
+        Registries::default().with_reach(|address| !address.is_loopback()).with_insecure(&fake.address.to_string());
+    for place in ["localhost", "127.0.0.2", "[::1]"] {
+        for scheme in ["http", "https"] {
+            let location = format!("{scheme}://{place}:{port}/secret");
+            let challenge = format!("Bearer realm=\"{location}\"");
+            for answer in [(307, "location", location.clone()), (401, "www-authenticate", challenge)] {
+                let (status, name, value) = answer.clone();
+                fake.misbehave(move |_| Some(Answer::Status(status, vec![(name, value.clone())], String::new())));
+                let error = resolve(&fake.reference("me/hello:1"), &guarded).await.expect_err("it leads inward");
+                // It goes without TLS to itself alone.
+                let is_told = status == 401 || scheme == "https";
+                assert_eq!(matches!(error, ImageError::OutOfReach { .. }), is_told, "{answer:?}: {error:?}");
+            }
+        }
+    }
+    assert!(inside.asked().is_empty());
+}
+
 /// An archive in a file, as `push` takes it.
 fn archive_of(image: &ImageSource) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();
