@@ -35,6 +35,8 @@ pub(crate) struct Containers {
     env: Env,
     settings: ContainersSettings,
     egress: EgressPolicy,
+    /// Whether images are named by others than who runs the node.
+    guards_registries: bool,
     data_dir: PathBuf,
     open: OnceCell<Open>,
 }
@@ -48,7 +50,14 @@ struct Open {
 impl Containers {
     /// Containers of a node with its data in this folder: nothing else uses what they leave there.
     pub(crate) fn new(env: Env, settings: ContainersSettings, egress: EgressPolicy, data_dir: PathBuf) -> Self {
-        Self { env, settings, egress, data_dir, open: OnceCell::new() }
+        Self { env, settings, egress, guards_registries: false, data_dir, open: OnceCell::new() }
+    }
+
+    /// The same, where images are named by people who must not reach what the node may reach: registries that its
+    /// operator does not list are under the rules that functions are under.
+    pub(crate) fn with_guarded_registries(mut self) -> Self {
+        self.guards_registries = true;
+        self
     }
 
     /// Clears away what containers of a node left that was killed, and collects images until the node stops.
@@ -125,6 +134,10 @@ impl Containers {
         }
         for registry in &self.settings.insecure_registries {
             registries = registries.with_insecure(registry);
+        }
+        if self.guards_registries {
+            let egress = self.egress;
+            registries = registries.with_reach(move |address| egress.permits(address));
         }
         Ok(registries)
     }

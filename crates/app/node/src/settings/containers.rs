@@ -26,7 +26,8 @@ pub struct ContainersSettings {
     pub images: ImageLimits,
     /// A file with the credentials of registries, as `docker login` writes it.
     pub credentials: Option<PathBuf>,
-    /// Registries that are asked by plain HTTP. Those on loopback are anyway.
+    /// Registries that are asked by plain HTTP. Those on loopback are anyway. `mu serve` asks none at an address that is
+    /// not public unless it is here, or there are credentials for it.
     pub insecure_registries: Vec<String>,
 }
 
@@ -206,7 +207,7 @@ pub(super) const KEYS: &[Key] = &[
         path: "containers.insecure_registries",
         kind: Kind::List { item: &Kind::Text, max: 100 },
         default: Default::Is(|| Value::List(Vec::new())),
-        about: "Registries (`host:port`) that are asked by plain HTTP. Those on loopback are anyway.",
+        about: "Registries (`host:port`) that are asked by plain HTTP, as those on loopback are anyway. One at an address that is not public is asked only if it is here, if `containers.credentials` has an entry for it, or with `egress.allow: anywhere`.",
     },
 ];
 
