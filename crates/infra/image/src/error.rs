@@ -52,6 +52,8 @@ pub enum ImageError {
         registry: String,
         /// The registry's status.
         status: u16,
+        /// How long to wait, if it said so.
+        retry_after: Option<Duration>,
         /// What it said.
         reason: String,
     },

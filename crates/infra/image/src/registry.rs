@@ -138,12 +138,13 @@ impl Registry {
         A: Future<Output = Result<T, ImageError>>,
     {
         for pause in PAUSES {
-            match attempt().await {
-                Err(error @ ImageError::Unavailable { .. }) => {
-                    tracing::debug!(image = %self.image, %error, "will be tried again");
+            let attempted = attempt().await;
+            match attempted.as_ref().err().and_then(|error| answer::pause_after(error, pause)) {
+                Some(pause) => {
+                    tracing::debug!(image = %self.image, ?pause, "will be tried again");
                     tokio::time::sleep(pause).await;
                 }
-                other => return other,
+                None => return attempted,
             }
         }
         attempt().await
