@@ -322,6 +322,7 @@ fn what_is_damaged_is_corrupt() {
         ("something else", b"<!doctype html>".repeat(100), "not a tar archive"),
         ("pieces that overlap", overlap, "overlap"),
         ("an old sparse format", Tar::default().records(&[("GNU.sparse.map", "0,1")]).file("a", b"").finish(), "older"),
+        ("nobody's", Tar::default().records(&[("uid", "4294967295")]).file("a", b"").finish(), "an owner in it"),
         ("an unknown type", Tar::default().entry(EntryType::new(b'V'), "a", "", 0, b"").finish(), "unknown type 'V'"),
     ] {
         let error = unpack_with(&layer, &Budget::new(1 << 20, 10)).result.expect_err(name);

@@ -17,10 +17,10 @@ use rustix::io::Errno;
 
 use super::budget::Meter;
 use super::entries::{Entry, cut_off, shown};
+use super::extensions::NAME_BYTES_MAX;
 use super::{LayerError, remove_tree};
 
 const PART_BYTES_MAX: usize = 255;
-const NAME_BYTES_MAX: usize = 4095;
 /// How overlayfs knows that a directory hides what is below it.
 const OPAQUE: &str = "trusted.overlay.opaque";
 /// Directories that no entry speaks of.

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::download;
 use super::reach::OutOfReach;
+use crate::layer::shown;
 use crate::{ImageError, ImageRef};
 
 /// How long a registry may be silent, before an answer and within it.
@@ -114,7 +115,7 @@ pub(super) fn unavailable(image: &ImageRef, reason: &str) -> ImageError {
 }
 
 pub(super) fn out_of_reach(image: &ImageRef, OutOfReach(host): &OutOfReach) -> ImageError {
-    ImageError::OutOfReach { image: image.to_string(), host: host.clone() }
+    ImageError::OutOfReach { image: image.to_string(), host: shown(host.as_bytes()) }
 }
 
 /// The cause of the cause: what lies above repeats addresses.

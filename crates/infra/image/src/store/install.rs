@@ -11,7 +11,7 @@ use super::{Form, LAYERS_AT_ONCE, Shared, blocking};
 use crate::archive::{Archive, Section, wrong_machine};
 use crate::config::ConfigFile;
 use crate::image::Held;
-use crate::layer::{Budget, Stop, Taken, unpack};
+use crate::layer::{Budget, Stop, Taken, shown, unpack};
 use crate::manifest::{Descriptor, Found, Manifest, is_layer, machine};
 use crate::registry::Registry;
 use crate::{Digest, ImageConfig, ImageError};
@@ -106,7 +106,7 @@ impl Shared {
         }
         for layer in &manifest.layers {
             if !is_layer(&layer.media_type) {
-                let reason = format!("`{}` is no layer of files that can be read", layer.media_type.escape_debug());
+                let reason = format!("`{}` is no layer of files that can be read", shown(layer.media_type.as_bytes()));
                 return Err(ImageError::Unsupported { image: image(), reason });
             }
             if layer.size > self.limits.layer_bytes_max {
@@ -122,12 +122,13 @@ impl Shared {
         if Digest::of(config) != manifest.config.digest {
             return Err(corrupt("its configuration is damaged".to_owned()));
         }
-        let file: ConfigFile = serde_json::from_slice(config)
-            .map_err(|error| corrupt(format!("its configuration cannot be read: {error}")))?;
+        let file: ConfigFile = serde_json::from_slice(config).map_err(|error| {
+            corrupt(format!("its configuration cannot be read: {}", shown(error.to_string().as_bytes())))
+        })?;
         let (os, architecture) = machine();
         let is_other = |found: &str, wanted| !found.is_empty() && found != wanted;
         if is_other(&file.os, os) || is_other(&file.architecture, architecture) {
-            return Err(wrong_machine(name, format!("{}/{}", file.os, file.architecture)));
+            return Err(wrong_machine(name, shown(format!("{}/{}", file.os, file.architecture).as_bytes())));
         }
         let diff_ids = &file.rootfs.diff_ids;
         if diff_ids.len() != manifest.layers.len() {
