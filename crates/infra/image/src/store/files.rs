@@ -24,6 +24,7 @@ use rustix::fs::CWD;
 
 use super::Form;
 use crate::layer::{Taken, remove_tree};
+use crate::manifest::Found;
 use crate::{Digest, ImageError};
 
 const FOLDERS: [&str; 5] = ["images", "indexes", "layers", "mounts", "tmp"];
@@ -89,11 +90,13 @@ impl Files {
         Ok(())
     }
 
-    /// The manifest and the configuration of an image, if it is here.
+    /// The manifest and the configuration of an image, if it is here and whole.
     pub(crate) fn image(&self, digest: &Digest) -> Option<(Vec<u8>, Vec<u8>)> {
         let dir = self.path("images", digest);
         let manifest = fs::read(dir.join("manifest")).ok().filter(|text| Digest::of(text) == *digest)?;
-        Some((manifest, fs::read(dir.join("config")).ok()?))
+        let Ok(Found::Manifest(found)) = Found::parse(&manifest) else { return None };
+        let config = fs::read(dir.join("config")).ok().filter(|text| Digest::of(text) == found.config.digest)?;
+        Some((manifest, config))
     }
 
     pub(super) fn keep_image(&self, digest: &Digest, manifest: &[u8], config: &[u8]) -> io::Result<()> {

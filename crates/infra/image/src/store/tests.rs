@@ -379,7 +379,8 @@ async fn what_is_damaged_on_disk_is_fetched_again() {
     let store = ImageStore::open(params(dir.path(), Form::Unpacked)).unwrap();
     let exact = store.pull(&fake.reference("me/hello:1")).await.unwrap().reference().unwrap().clone();
     let layer = dir.path().join("layers").join(Digest::of(&layer("bin/hello", "base")).hex());
-    for damaged in [dir.path().join("images").join(image.digest().hex()).join("manifest"), layer.join("size")] {
+    let kept = dir.path().join("images").join(image.digest().hex());
+    for damaged in [kept.join("manifest"), kept.join("config"), layer.join("size")] {
         fs::write(&damaged, "").unwrap();
         store.pull(&exact).await.unwrap();
         assert_eq!(fs::read_to_string(layer.join("root/bin/hello")).unwrap(), "base", "{}", damaged.display());
