@@ -26,6 +26,7 @@ impl Shared {
     pub(super) fn collect(&self, bytes_max: u64) -> io::Result<Collected> {
         // Two at once would take the same away.
         let _alone = self.collecting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.pins.forget_unpinned();
         let images = self.files.list("images")?;
         let (candidates, broken) = self.candidates(images);
         let sizes = self.sizes()?;
