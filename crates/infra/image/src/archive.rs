@@ -118,7 +118,7 @@ impl Contents {
             match Found::parse(&text).map_err(|reason| self.corrupt(reason))? {
                 Found::Manifest(manifest) => return Ok((text, manifest)),
                 Found::Index(index) => {
-                    let Some(manifest) = index.only().or_else(|| index.for_machine()) else {
+                    let Some(manifest) = index.for_machine() else {
                         return Err(wrong_machine(&self.name, index.offered()));
                     };
                     text = self.small(&manifest.digest, limits.manifest_bytes_max)?;

@@ -90,9 +90,13 @@ impl Found {
 }
 
 impl Index {
-    /// The manifest for this machine.
+    /// The manifest for this machine, or the only one: tools write an index of one around an image, and leave out for
+    /// which machine it is. The image itself says that as well.
     pub(crate) fn for_machine(&self) -> Option<&Descriptor> {
-        self.for_platform(machine())
+        self.for_platform(machine()).or(match &*self.manifests {
+            [only] => Some(only),
+            _ => None,
+        })
     }
 
     /// What there is, for people.
@@ -105,14 +109,6 @@ impl Index {
             .take(SHOWN_MAX)
             .collect();
         if offered.is_empty() { "no machine".to_owned() } else { offered.join(", ") }
-    }
-
-    /// An index of one, as tools write it around an image, needs no platform.
-    pub(crate) fn only(&self) -> Option<&Descriptor> {
-        match &*self.manifests {
-            [only] => Some(only),
-            _ => None,
-        }
     }
 
     fn for_platform(&self, (os, architecture): (&str, &str)) -> Option<&Descriptor> {

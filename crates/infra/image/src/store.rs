@@ -195,9 +195,12 @@ impl Shared {
         let registry = Registry::of(reference, &self.registries).await?;
         let text = registry.manifest(reference.wanted(), self.limits.manifest_bytes_max).await?;
         let exact = reference.with_digest(Digest::of(&text));
+        let _pin;
         let manifest = match choose(&name, &text)? {
             None => text,
             Some(chosen) => {
+                // A collection spares indexes that lead to what is pinned.
+                _pin = self.pins.pin(&chosen);
                 let shared = self.clone();
                 let kept = move || shared.files.keep_index(&Digest::of(&text), &text);
                 blocking(move || kept().map_err(ImageError::io("an index cannot be kept"))).await?;

@@ -142,6 +142,39 @@ async fn an_index_leads_to_the_image_for_this_machine() {
 }
 
 #[tokio::test]
+async fn an_index_of_one_needs_no_platform() {
+    let (dir, fake, image) = (tempfile::tempdir().unwrap(), Fake::start().await, hello());
+    fake.put("me/hello", "1", &image);
+    let only = serde_json::json!({"schemaVersion": 2, "manifests": [{"digest": image.digest(), "size": 1}]});
+    fake.put_content("/v2/me/hello/manifests/one", only.to_string().as_bytes());
+    let store = ImageStore::open(params(dir.path(), Form::Unpacked)).unwrap();
+    let pulled = store.pull(&fake.reference("me/hello:one")).await.unwrap();
+    assert_eq!(pulled.digest(), &image.digest());
+    store.collect().await.unwrap();
+    assert_eq!(names(dir.path(), "indexes"), 1);
+}
+
+#[tokio::test]
+async fn an_index_stays_while_its_image_is_fetched() {
+    let (dir, fake, image) = (tempfile::tempdir().unwrap(), Fake::start().await, hello());
+    let only = serde_json::json!({"schemaVersion": 2, "manifests": [{"digest": image.digest(), "size": 1}]});
+    fake.put_content("/v2/me/hello/manifests/one", only.to_string().as_bytes());
+    fake.misbehave(|asked| (!asked.path.ends_with("/one")).then_some(Answer::Silence));
+    let store = ImageStore::open(params(dir.path(), Form::Unpacked)).unwrap();
+    let reference = fake.reference("me/hello:one");
+    let mut pull = Box::pin(store.pull(&reference));
+    assert!(futures_util::poll!(&mut pull).is_pending());
+    let kept = async {
+        while names(dir.path(), "indexes") == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), kept).await.expect("it is kept");
+    store.collect().await.unwrap();
+    assert_eq!(names(dir.path(), "indexes"), 1);
+}
+
+#[tokio::test]
 async fn what_must_not_be_used_is_refused_and_leaves_nothing() {
     let plain = || vec![layer("a", "1")];
     let of = |layers: Vec<Vec<u8>>| ImageSource::new(&layers);
