@@ -35,6 +35,7 @@ pub(crate) struct Containers {
     env: Env,
     settings: ContainersSettings,
     egress: EgressPolicy,
+    dial: Arc<EgressDial>,
     /// Whether images are named by others than who runs the node.
     guards_registries: bool,
     data_dir: PathBuf,
@@ -50,7 +51,8 @@ struct Open {
 impl Containers {
     /// Containers of a node with its data in this folder: nothing else uses what they leave there.
     pub(crate) fn new(env: Env, settings: ContainersSettings, egress: EgressPolicy, data_dir: PathBuf) -> Self {
-        Self { env, settings, egress, guards_registries: false, data_dir, open: OnceCell::new() }
+        let dial = Arc::new(EgressDial::new(egress));
+        Self { env, settings, egress, dial, guards_registries: false, data_dir, open: OnceCell::new() }
     }
 
     /// The same, where images are named by people who must not reach what the node may reach: registries that its
@@ -92,7 +94,8 @@ impl Containers {
 
     /// What there is of them at the moment.
     pub(crate) fn readings(&self) -> ContainerReadings {
-        self.open.get().map(|open| open.engine.readings()).unwrap_or_default()
+        let readings = self.open.get().map(|open| open.engine.readings()).unwrap_or_default();
+        ContainerReadings { refused_connections: self.dial.refused(), ..readings }
     }
 
     async fn open(&self) -> Result<&Open, LoadError> {
@@ -119,7 +122,7 @@ impl Containers {
             config: self.settings.engine,
             images: images.clone(),
             runner,
-            dial: Arc::new(EgressDial(self.egress)),
+            dial: Arc::clone(&self.dial) as _,
         });
         Ok(Open { engine, images })
     }

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use mu_env::Env;
 use mu_image::Image;
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Starts containers. Dropping a runner leaves containers that others hold as they are.
 #[async_trait]
@@ -133,6 +134,9 @@ pub trait Dial: Send + Sync {
 
     /// The addresses of a name that may be connected to, for whoever asks for them rather than for a connection.
     async fn resolve(&self, host: &str) -> Vec<SocketAddr>;
+
+    /// A place for one more connection, of all that containers have together; `None` when all are taken.
+    fn place(&self) -> Option<OwnedSemaphorePermit>;
 }
 
 /// What a container writes.

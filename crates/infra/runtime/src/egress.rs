@@ -2,6 +2,7 @@
 
 mod client;
 mod dial;
+mod lookup;
 mod node;
 mod policy;
 

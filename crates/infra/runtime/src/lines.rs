@@ -35,13 +35,14 @@ impl Lines {
         }
     }
 
-    /// Delivers what has been written of a line; an empty line is not worth one.
+    /// Delivers what has been written of a line; a blank line is not worth one.
     pub(crate) fn flush(&mut self, deliver: &mut impl FnMut(LogSource, String)) {
-        if !self.partial.is_empty() {
-            let line = String::from_utf8_lossy(&self.partial).trim_end().to_owned();
-            deliver(self.source, line);
-            self.partial.clear();
+        let line = String::from_utf8_lossy(&self.partial);
+        let line = line.trim_end();
+        if !line.is_empty() {
+            deliver(self.source, line.to_owned());
         }
+        self.partial.clear();
     }
 }
 

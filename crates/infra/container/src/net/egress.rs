@@ -23,6 +23,9 @@ pub(super) const CONNECTIONS_MAX: usize = 256;
 /// Questions by datagram at once. More are not answered, and are asked again.
 const QUESTIONS_MAX: usize = 64;
 
+/// Names that are looked up for one container at once: a part of those that are for all.
+const LOOKUPS_MAX: usize = 8;
+
 /// The longest time to look a name up, or to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -38,6 +41,7 @@ struct Egress {
     dial: Arc<dyn Dial>,
     names: Mutex<Names>,
     room: Arc<Semaphore>,
+    lookups: Semaphore,
 }
 
 /// Serves what was made inside a namespace, until the tasks are dropped.
@@ -48,7 +52,7 @@ pub(super) fn serve(
     tasks: &mut JoinSet<()>,
 ) -> io::Result<()> {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let egress = Arc::new(Egress { dial, names: Mutex::default(), room });
+    let egress = Arc::new(Egress { dial, names: Mutex::default(), room, lookups: Semaphore::new(LOOKUPS_MAX) });
     dns.set_nonblocking(true)?;
     tasks.spawn(Arc::clone(&egress).answer_datagrams(UdpSocket::from_std(dns)?));
     for listener in listeners {
@@ -70,19 +74,17 @@ impl Egress {
                 sleep(REST).await;
                 continue;
             };
-            match Arc::clone(&self.room).try_acquire_owned() {
-                Ok(permit) => {
-                    let egress = Arc::clone(&self);
-                    connections.spawn(async move {
-                        egress.connection(stream).await;
-                        drop(permit);
-                    });
-                }
-                Err(_) => {
-                    tracing::debug!(CONNECTIONS_MAX, "a container has too many connections");
-                    let _ = stream.set_zero_linger();
-                }
-            }
+            let place = Arc::clone(&self.room).try_acquire_owned().ok();
+            let Some(places) = place.and_then(|place| Some((place, self.dial.place()?))) else {
+                tracing::debug!(CONNECTIONS_MAX, "a container has too many connections, or all have together");
+                let _ = stream.set_zero_linger();
+                continue;
+            };
+            let egress = Arc::clone(&self);
+            connections.spawn(async move {
+                egress.connection(stream).await;
+                drop(places);
+            });
         }
     }
 
@@ -180,7 +182,11 @@ impl Egress {
         if known.is_some() {
             return known;
         }
-        let addresses = timeout(CONNECT_TIMEOUT, self.dial.resolve(host)).await.ok()?;
+        let resolve = async {
+            let _place = self.lookups.acquire().await.ok()?;
+            Some(self.dial.resolve(host).await)
+        };
+        let addresses = timeout(CONNECT_TIMEOUT, resolve).await.ok()??;
         (!addresses.is_empty()).then(|| self.names().assign(host))
     }
 

@@ -13,7 +13,7 @@ use std::{env, process, thread};
 use async_trait::async_trait;
 use rustix::process::{Resource, Rlimit, getrlimit, getuid, setrlimit};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
@@ -31,6 +31,7 @@ struct OneServer {
     address: SocketAddr,
     refused: HashSet<&'static str>,
     asked: Mutex<Vec<String>>,
+    places: Arc<Semaphore>,
 }
 
 #[async_trait]
@@ -46,11 +47,20 @@ impl Dial for OneServer {
     async fn resolve(&self, host: &str) -> Vec<SocketAddr> {
         if host == KNOWN { vec![self.address] } else { Vec::new() }
     }
+
+    fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
+    }
 }
 
 impl OneServer {
     /// Each of its connections is a thread that runs `serve`.
     fn start(serve: fn(TcpStream) -> io::Result<()>) -> Arc<Self> {
+        Self::with_places(1_000, serve)
+    }
+
+    /// The same with room for so many connections of all containers.
+    fn with_places(places: usize, serve: fn(TcpStream) -> io::Result<()>) -> Arc<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has room");
         let address = listener.local_addr().expect("it is bound");
         thread::spawn(move || {
@@ -58,7 +68,8 @@ impl OneServer {
                 thread::spawn(move || serve(stream?));
             }
         });
-        Arc::new(Self { address, refused: HashSet::from(["203.0.113.66"]), asked: Mutex::default() })
+        let (asked, places) = (Mutex::default(), Arc::new(Semaphore::new(places)));
+        Arc::new(Self { address, refused: HashSet::from(["203.0.113.66"]), asked, places })
     }
 
     fn asked(&self) -> Vec<String> {
@@ -269,6 +280,22 @@ async fn connections_are_limited() {
     drop(open);
     // Room is made by those that end.
     within(&namespace.path(), || while greeted().is_err() {}).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn containers_share_the_room_for_connections() {
+    if !may_run() {
+        return;
+    }
+    let server = OneServer::with_places(5, greet);
+    let one = namespace(Arc::clone(&server), netlink::catch_all).await;
+    let other = namespace(server, netlink::catch_all).await;
+    let open = within(&one.path(), || [greeted(), greeted(), greeted()]).await;
+    assert!(open.iter().all(Result::is_ok), "{open:?}");
+    let more = within(&other.path(), || [greeted(), greeted(), greeted()]).await;
+    assert!(more[..2].iter().all(Result::is_ok) && more[2].is_err(), "{more:?}");
+    drop(open);
+    within(&other.path(), || while greeted().is_err() {}).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

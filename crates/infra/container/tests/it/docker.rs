@@ -168,6 +168,9 @@ async fn what_a_daemon_cannot_do_is_said() {
         async fn resolve(&self, _host: &str) -> Vec<std::net::SocketAddr> {
             Vec::new()
         }
+        fn place(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
+            None
+        }
     }
 
     let dir = tempfile::tempdir().unwrap();

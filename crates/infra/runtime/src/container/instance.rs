@@ -34,11 +34,12 @@ pub(super) struct Instance {
     is_frozen: bool,
 }
 
-/// Why a container is not ready, and what it wrote.
+/// Why a container is not ready, what it wrote, and the processor time that it has used.
 #[derive(Debug)]
 pub(super) struct StartFailure {
     pub(super) failure: Failure,
     pub(super) output: Vec<(LogSource, String)>,
+    pub(super) cpu_time: Duration,
 }
 
 /// A container and what goes with it. Dropped, it is removed.
@@ -67,7 +68,10 @@ impl Instance {
         let held = Held::new(tasks, started, reservation)?;
         match held.listening(patience).await {
             Ok(connection) => Ok(Self { held, connection, charged: Duration::ZERO, is_frozen: false }),
-            Err(failure) => Err(StartFailure { failure, output: held.output.early() }),
+            Err(failure) => {
+                let cpu_time = held.container().cpu_time().unwrap_or_default();
+                Err(StartFailure { failure, output: held.output.early(), cpu_time })
+            }
         }
     }
 
@@ -208,7 +212,7 @@ impl fmt::Debug for Held {
 
 impl From<Failure> for StartFailure {
     fn from(failure: Failure) -> Self {
-        Self { failure, output: Vec::new() }
+        Self { failure, output: Vec::new(), cpu_time: Duration::ZERO }
     }
 }
 

@@ -11,6 +11,9 @@ use crate::lines::Lines;
 /// What is kept of what a container writes before its first call, in bytes: enough to tell why it does not start.
 const EARLY_BYTES_MAX: usize = 32 << 10;
 
+/// What a line counts beside its text, since keeping it takes more than that.
+const LINE_BYTES: usize = 64;
+
 /// Bytes read from a pipe in one go: what a pipe holds.
 const READ_BYTES: usize = 64 << 10;
 
@@ -113,7 +116,7 @@ impl OutputLog {
         match &mut *self.listener() {
             Listener::Call(log) => log.write(source, Level::Info, line),
             Listener::Nobody { early, bytes } => {
-                *bytes += line.len();
+                *bytes = bytes.saturating_add(line.len() + LINE_BYTES);
                 if *bytes <= EARLY_BYTES_MAX {
                     early.push((source, line));
                 }
@@ -145,5 +148,29 @@ impl Stream {
 
     fn lines(&self) -> MutexGuard<'_, Lines> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write as _;
+
+    use tokio::net::unix::pipe::{Sender, pipe};
+
+    use super::*;
+
+    fn write(sender: Sender, text: &str) {
+        fs::File::from(sender.into_blocking_fd().unwrap()).write_all(text.as_bytes()).unwrap();
+    }
+
+    #[tokio::test]
+    async fn little_is_kept_before_the_first_call_however_short_its_lines() {
+        for (line, kept) in [("a\n", EARLY_BYTES_MAX / (1 + LINE_BYTES)), (" \n", 0), ("\r\n", 0)] {
+            let ((out, stdout), (_err, stderr)) = (pipe().unwrap(), pipe().unwrap());
+            let log = OutputLog::new(ContainerOutput { stdout, stderr });
+            write(out, &line.repeat(10_000));
+            assert_eq!(log.early().len(), kept, "{line:?}");
+        }
     }
 }

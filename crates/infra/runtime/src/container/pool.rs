@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mu_container::{ContainerSpec, Runner};
-use mu_telemetry::{ContainerReadings, InvocationLog, Level};
+use mu_telemetry::ContainerReadings;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +20,6 @@ use super::engine::{Eviction, Shared};
 use super::instance::{Instance, StartFailure};
 use super::reserve::{Reservation, Room};
 use super::waited::Waited;
-use crate::Failure;
 
 /// What a start is expected to take before there was one.
 const START_COST_AT_FIRST: Duration = Duration::from_millis(150);
@@ -134,8 +133,8 @@ impl Pool {
     }
 
     /// A container for a call: the one that was used last of those that are idle, or the next that is ready.
-    /// Cancellation-safe. What a container wrote that did not get ready goes to `log`.
-    pub(super) async fn lease(self: &Arc<Self>, log: &InvocationLog) -> Result<Lease, Failure> {
+    /// Cancellation-safe.
+    pub(super) async fn lease(self: &Arc<Self>) -> Result<Lease, StartFailure> {
         loop {
             let waiting = {
                 let mut state = self.state();
@@ -154,7 +153,7 @@ impl Pool {
                 Err(receiver) => {
                     self.consider();
                     let waiting = Waiting { pool: self, receiver };
-                    waiting.receive().await.map_err(|failure| told(failure, log))?
+                    waiting.receive().await?
                 }
             };
             match lease.instance().wake().await {
@@ -170,6 +169,12 @@ impl Pool {
         let state = self.state();
         let oldest = state.idle.first()?;
         (state.live > self.ready_min).then_some(oldest.since)
+    }
+
+    /// Whether there is no container but those that are being started: who waits does so for a start, not for room.
+    pub(super) fn is_starting(&self) -> bool {
+        let state = self.state();
+        state.live == 0 && state.starting > 0
     }
 
     /// How many processors its containers share.
@@ -485,12 +490,4 @@ impl fmt::Debug for Pool {
         let state = self.state();
         f.debug_struct("Pool").field("live", &state.live).field("idle", &state.idle.len()).finish_non_exhaustive()
     }
-}
-
-/// Delivers what a container wrote that did not get ready.
-fn told(failure: StartFailure, log: &InvocationLog) -> Failure {
-    for (source, line) in failure.output {
-        log.write(source, Level::Info, line);
-    }
-    failure.failure
 }

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::exchange::{Broken, Exchanged};
 use super::http_stream::{self, Answer, Head};
+use super::instance::StartFailure;
 use super::meter;
 use super::pool::{Lease, OpenPool};
 use crate::{
@@ -22,8 +23,9 @@ use crate::{
 /// How often a call is begun whose container turns out to be gone.
 const ATTEMPTS_MAX: usize = 3;
 
-/// The least time after which it is looked again whether a call has used up its instructions.
+/// The least and the longest time after which it is looked again whether a call has used up its instructions.
 const BUDGET_LOOK: Duration = Duration::from_millis(10);
+const BUDGET_LOOK_SELDOM: Duration = Duration::from_secs(1);
 
 /// A container function that was loaded.
 pub(super) struct ContainerProgram {
@@ -56,9 +58,10 @@ impl ContainerProgram {
         let mut attempts_left = ATTEMPTS_MAX;
         loop {
             attempts_left -= 1;
-            let lease = match timeout_at(deadline, self.pool.pool().lease(&log)).await {
+            let lease = match timeout_at(deadline, self.pool.pool().lease()).await {
+                Err(_) if self.pool.pool().is_starting() => return Outcome { result: Err(late), usage },
                 Err(_) => return Outcome { result: Err(Failure::NoRoom), usage },
-                Ok(Err(failure)) => return Outcome { result: Err(failure), usage },
+                Ok(Err(failure)) => return self.not_started(failure, usage, &log),
                 Ok(Ok(lease)) => lease,
             };
             let mut running = Running::begin(lease, Arc::clone(&services), self.memory_limit_bytes, &log, usage);
@@ -78,6 +81,15 @@ impl ContainerProgram {
             };
             return Outcome { result, usage: running.end() };
         }
+    }
+
+    /// The end of a call whose container did not get ready: it is told what that wrote, and charged with what it used.
+    fn not_started(&self, failure: StartFailure, usage: ExecutionUsage, log: &InvocationLog) -> Outcome {
+        let StartFailure { failure, output, cpu_time } = failure;
+        for (source, line) in output {
+            log.write(source, Level::Info, line);
+        }
+        Outcome { result: Err(failure), usage: meter::sum(usage, meter::usage(cpu_time, self.memory_limit_bytes)) }
     }
 
     /// The call as its container is sent it.
@@ -216,8 +228,8 @@ async fn whole(mut request: Request, limits: &Limits) -> Result<(Request, Bytes)
 async fn spent(used: impl Fn() -> Duration, budget: Duration, processors: u32) {
     let mut left = budget;
     while !left.is_zero() {
-        // It cannot be over sooner.
-        sleep((left / processors).max(BUDGET_LOOK)).await;
+        // It cannot be over sooner. Of a container that has ended, some runners know only what it had used at the last look.
+        sleep((left / processors).clamp(BUDGET_LOOK, BUDGET_LOOK_SELDOM)).await;
         left = budget.saturating_sub(used());
     }
 }

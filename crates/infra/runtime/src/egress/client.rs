@@ -1,7 +1,7 @@
 //! The client behind a function's HTTP requests: bounded in time, size, redirections and reach.
 
 use std::error::Error;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use reqwest::redirect;
 use tokio::sync::{OnceCell, Semaphore};
 use url::{Host, Url};
 
+use super::lookup::Lookups;
 use super::node::is_node_host;
 use super::policy::EgressPolicy;
 use crate::wasm::header_text;
@@ -32,10 +33,8 @@ const REDIRECTS_MAX: usize = 10;
 const IDLE_PER_HOST: usize = 4;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Requests of all functions at once, and names looked up at once; the next ones wait. A lookup occupies a thread until
-/// the system gives up on it.
+/// Requests of all functions at once; the next ones wait.
 const REQUESTS_MAX: usize = 256;
-const LOOKUPS_MAX: usize = 32;
 
 /// Headers of one request.
 const HEADERS_MAX: usize = 200;
@@ -191,7 +190,7 @@ async fn build(settings: Settings, redirections: Redirections) -> Result<reqwest
         Redirections::Answered => builder.redirect(redirect::Policy::none()),
     };
     let builder = builder
-        .dns_resolver(Arc::new(PermittedAddresses::new(policy)))
+        .dns_resolver(Arc::new(PermittedAddresses(Lookups::new(policy))))
         .connect_timeout(settings.connect_timeout)
         .pool_max_idle_per_host(IDLE_PER_HOST)
         .pool_idle_timeout(IDLE_TIMEOUT)
@@ -223,33 +222,17 @@ async fn read(mut response: reqwest::Response) -> Result<Response, HttpError> {
 // === Reach ===
 
 /// Resolves names to the permitted ones among their addresses.
-struct PermittedAddresses {
-    policy: EgressPolicy,
-    room: Arc<Semaphore>,
-}
-
-impl PermittedAddresses {
-    fn new(policy: EgressPolicy) -> Self {
-        Self { policy, room: Arc::new(Semaphore::new(LOOKUPS_MAX)) }
-    }
-}
+struct PermittedAddresses(Lookups);
 
 impl Resolve for PermittedAddresses {
     fn resolve(&self, name: Name) -> Resolving {
-        let (policy, room) = (self.policy, Arc::clone(&self.room));
+        let lookups = self.0.clone();
         Box::pin(async move {
             // Only functions reach the node by this name, and not by way of a redirection.
             if is_node_host(name.as_str()) {
                 return Err(refusal(name.as_str()).into());
             }
-            let place = room.acquire_owned().await?;
-            let host = name.as_str().to_owned();
-            let lookup = tokio::task::spawn_blocking(move || {
-                // Held until the system answers, also when nobody waits for it any longer.
-                let _place = place;
-                (host, 0).to_socket_addrs()
-            });
-            let permitted: Vec<SocketAddr> = lookup.await??.filter(|address| policy.permits(address.ip())).collect();
+            let permitted = lookups.permitted(name.as_str(), 0).await?;
             if permitted.is_empty() {
                 return Err(refusal(name.as_str()).into());
             }

@@ -1,6 +1,6 @@
 //! Which addresses a function may reach.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 /// Which addresses a function may reach. The decision is made on the resolved address of every connection, also after
 /// a redirection, so that a name that points inward gains nothing.
@@ -24,12 +24,26 @@ impl EgressPolicy {
             Self::Anywhere => true,
             #[cfg(test)]
             Self::OneAddress => address == IpAddr::V4(Ipv4Addr::LOCALHOST),
-            Self::PublicOnly => match address {
-                IpAddr::V4(v4) => is_public_v4(v4),
-                IpAddr::V6(v6) => is_public_v6(v6),
-            },
+            Self::PublicOnly => {
+                let is_public = match address {
+                    IpAddr::V4(v4) => is_public_v4(v4),
+                    IpAddr::V6(v6) => is_public_v6(v6),
+                };
+                // A machine may have a public address of its own, and reaches itself by it past every firewall.
+                is_public && !is_of_this_machine(address)
+            }
         }
     }
+}
+
+/// Whether an address is one of this machine's: a socket can be bound to those, and to no others.
+fn is_of_this_machine(address: IpAddr) -> bool {
+    /// Of documents, and nobody's (RFC 5737, RFC 3849).
+    const NOBODYS: (Ipv4Addr, Ipv6Addr) = (Ipv4Addr::new(192, 0, 2, 1), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
+    let can_bind = |address: IpAddr| UdpSocket::bind((address, 0)).is_ok();
+    // Unless the system lets anything be bound, for addresses that move between machines (`ip_nonlocal_bind`).
+    let nobodys = if address.is_ipv4() { IpAddr::V4(NOBODYS.0) } else { IpAddr::V6(NOBODYS.1) };
+    can_bind(address) && !can_bind(nobodys)
 }
 
 /// Not in IANA's registry of special-purpose addresses (RFC 6890 and its updates).
@@ -89,6 +103,13 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_machine_knows_its_own_addresses() {
+        for (address, expected) in [("127.0.0.1", true), ("127.8.9.1", true), ("1.1.1.1", false), ("2a00::1", false)] {
+            assert_eq!(is_of_this_machine(address.parse().unwrap()), expected, "{address}");
+        }
+    }
 
     #[test]
     fn only_public_addresses_are_permitted() {

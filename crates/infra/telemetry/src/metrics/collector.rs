@@ -203,6 +203,7 @@ fn containers(encoder: &mut DescriptorEncoder<'_>, containers: &ContainerReading
         (&table::CONTAINER_STARTS, containers.started),
         (&table::CONTAINER_FAILED_STARTS, containers.failed_starts),
         (&table::CONTAINER_EVICTIONS, containers.evicted),
+        (&table::CONTAINER_REFUSED_CONNECTIONS, containers.refused_connections),
         (&table::CONTAINER_RESERVED, containers.reserved_bytes),
         (&table::CONTAINER_RESERVABLE, containers.reservable_bytes),
     ] {

@@ -50,6 +50,8 @@ pub struct ContainerReadings {
     pub failed_starts: u64,
     /// Idle ones that were removed because others needed their room.
     pub evicted: u64,
+    /// Connections that they wanted to make, and for which there was no place.
+    pub refused_connections: u64,
     /// Memory that is reserved for them, in bytes.
     pub reserved_bytes: u64,
     /// Memory that can be reserved, in bytes.

@@ -196,6 +196,13 @@ pub(super) const CONTAINER_EVICTIONS: Family = Family {
     labels: &[],
     help: "Idle containers that were removed because others needed their room.",
 };
+pub(super) const CONTAINER_REFUSED_CONNECTIONS: Family = Family {
+    name: "mu_container_refused_connections",
+    kind: MetricType::Counter,
+    unit: None,
+    labels: &[],
+    help: "Connections to the outside that containers were refused because all together had too many.",
+};
 pub(super) const CONTAINER_RESERVED: Family = Family {
     name: "mu_container_reserved_memory",
     kind: MetricType::Gauge,
@@ -296,6 +303,7 @@ pub(super) const TABLE: [(&str, &[&Family]); 5] = [
             &CONTAINER_STARTS,
             &CONTAINER_FAILED_STARTS,
             &CONTAINER_EVICTIONS,
+            &CONTAINER_REFUSED_CONNECTIONS,
             &CONTAINER_RESERVED,
             &CONTAINER_RESERVABLE,
         ],

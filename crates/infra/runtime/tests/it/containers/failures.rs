@@ -9,6 +9,7 @@ use mu_runtime::{Call, ContainerConfig, Engine, Failure, Limits, LoadError, Load
 use mu_stack::ContainerSettings;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
+use tokio::sync::Notify;
 
 use super::world::{Seen, World, answer, body, config, failure, params, until};
 use crate::support::{LIMITS, Silent, ended};
@@ -133,6 +134,41 @@ async fn whoever_does_not_get_ready_says_why() {
     world.runner.refuse_next("there is no such program");
     let text = failure(world.run(&program).await).to_string();
     assert!(text.contains("there is no such program"), "{text}");
+}
+
+#[tokio::test]
+async fn a_start_that_fails_is_charged() {
+    let ends = Arc::new(Notify::new());
+    let world = World::running(config(), {
+        let ends = Arc::clone(&ends);
+        move |_| {
+            let ends = Arc::clone(&ends);
+            async move {
+                ends.notified().await;
+                Exit::Code(1)
+            }
+        }
+    });
+    let program = world.load(ContainerSettings::default()).await;
+    let call = tokio::spawn({
+        let (program, call) = (Arc::clone(&program), world.call(LIMITS));
+        async move { ended(program.run(call).await) }
+    });
+    until(|| world.runner.containers().len() == 1).await;
+    world.runner.set_cpu_time(&world.runner.containers()[0], Duration::from_millis(7));
+    ends.notify_one();
+    let outcome = call.await.unwrap();
+    assert_eq!(outcome.usage.instructions, 7_000_000);
+    assert!(matches!(failure(outcome), Failure::NotStarted(_)));
+}
+
+#[tokio::test]
+async fn a_start_may_take_longer_than_the_call() {
+    let world = World::running(config(), |_| std::future::pending());
+    let program = world.load(ContainerSettings::default()).await;
+    let limits = Limits { timeout: Duration::from_millis(50), ..LIMITS };
+    let failed = failure(ended(program.run(world.call(limits)).await));
+    assert!(matches!(failed, Failure::TimedOut { .. }), "{failed}");
 }
 
 #[tokio::test]

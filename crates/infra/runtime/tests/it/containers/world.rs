@@ -97,7 +97,7 @@ impl World {
             config,
             images: images.unwrap(),
             runner: Arc::new(runner.clone()),
-            dial: Arc::new(EgressDial(EgressPolicy::PublicOnly)) as Arc<dyn Dial>,
+            dial: Arc::new(EgressDial::new(EgressPolicy::PublicOnly)) as Arc<dyn Dial>,
         });
         Self { engine, runner, env, logs: Arc::default(), _dir: dir }
     }
