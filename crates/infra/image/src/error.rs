@@ -69,8 +69,8 @@ pub enum ImageError {
     },
     /// The registry, or a place that it leads to, is where images are not fetched from.
     #[error(
-        "`{image}` is not asked for: `{host}` is at an address that is not public, and is not among the registries that \
-         the operator lists (`containers.insecure_registries`, or in `containers.credentials`)"
+        "`{image}` is not asked for: `{host}` is at an address that is not public, or is this machine, and is not \
+         among the registries that the operator lists (`containers.insecure_registries`, or in `containers.credentials`)"
     )]
     OutOfReach {
         /// The image that was asked for.
