@@ -93,7 +93,7 @@ pub(crate) struct Shared {
     attempts: Attempts,
     /// Those that somebody holds.
     held: Mutex<HashMap<Digest, Weak<Held>>>,
-    room: Semaphore,
+    room: Arc<Semaphore>,
     collecting: Mutex<()>,
 }
 
@@ -112,7 +112,7 @@ impl ImageStore {
             pins: Pins::default(),
             attempts: Attempts::default(),
             held: Mutex::default(),
-            room: Semaphore::new(LAYERS_AT_ONCE),
+            room: Arc::new(Semaphore::new(LAYERS_AT_ONCE)),
             collecting: Mutex::default(),
         };
         Ok(Self { shared: Arc::new(shared) })

@@ -50,7 +50,7 @@ impl Shared {
         let digest = Digest::of(&manifest_text);
         // Others may be at the same image, by another name or from an archive.
         let pin = self.pins.pin(&digest);
-        let _turn = pin.turn.lock().await;
+        let turn = pin.turn.clone().lock_owned().await;
         if let Some(held) = self.find(name, &digest).await? {
             return Ok(held);
         }
@@ -68,6 +68,7 @@ impl Shared {
         let digest = plan.digest.clone();
         let shared = self.clone();
         blocking(move || {
+            let _until_it_is_kept = turn;
             let kept = shared.files.keep_image(&digest, &manifest_text, &config_text);
             kept.map_err(ImageError::io("an image cannot be kept"))
         })
@@ -194,7 +195,7 @@ impl Shared {
         budget: &Arc<Budget>,
     ) -> Result<Taken, ImageError> {
         let pin = self.pins.pin(&layer.kept);
-        let _turn = pin.turn.lock().await;
+        let turn = pin.turn.clone().lock_owned().await;
         if let Some(taken) = self.files.layer(&layer.kept) {
             budget.take(taken).map_err(|error| error.of(name, &layer.diff_id))?;
             return Ok(taken);
@@ -209,11 +210,13 @@ impl Shared {
             Source::Archive(archive) => Some(archive.clone()),
         };
         // Not before it is here: a registry that is slow keeps no other image from being unpacked.
-        let _room = self.room.acquire().await;
+        let room = self.room.clone().acquire_owned().await;
         let (shared, budget, name) = (self.clone(), budget.clone(), name.to_owned());
         let stop = Stop::default();
         let _waiting = stop.on_drop();
         blocking(move || {
+            // The thread may go on for a moment when nobody waits any more.
+            let _until_it_ends = (pin, turn, room);
             let taken = shared.make(&name, &layer, archive.as_deref(), &temporary, &budget, &stop)?;
             let kept = shared.files.keep_layer(&temporary, &layer.kept, taken);
             kept.map_err(ImageError::io(format!("a layer of `{name}` cannot be kept")))?;

@@ -11,7 +11,7 @@ pub(crate) type Pin = Arc<Pinned>;
 #[derive(Debug, Default)]
 pub(crate) struct Pinned {
     /// Held by who makes it, so that others wait and find it made.
-    pub(super) turn: tokio::sync::Mutex<()>,
+    pub(super) turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The pins of a store.
