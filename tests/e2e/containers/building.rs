@@ -149,7 +149,7 @@ fn a_deploy_builds_pushes_and_uploads() {
     let images = images!();
     let builder = builder(&images, &["python"]);
     let registry = Registry::start();
-    let node = Node::with_operator_and(&[]);
+    let node = Node::with_operator_and(&[&registry.setting()]);
     let project = python();
     let prefix = format!("{}/me", registry.address());
     for round in 1..=2 {

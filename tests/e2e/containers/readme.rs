@@ -18,7 +18,8 @@ fn the_readmes_chapter_works_as_written() {
     let images = images!();
     let builder = Builder::new();
     builder.load(&images.archive("python"));
-    let (node, registry, place) = (Node::with_operator_and(&[]), Registry::start(), Project::empty());
+    let (registry, place) = (Registry::start(), Project::empty());
+    let node = Node::with_operator_and(&[&registry.setting()]);
     let typed = |folder: &Path, commands: &str| {
         let mut shell = at_home(readme::shell(commands), node.home());
         let output = builder.prepare(shell.current_dir(folder)).output().unwrap();

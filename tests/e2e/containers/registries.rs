@@ -52,7 +52,7 @@ fn an_image_of_a_registry_is_pulled_and_stays_when_the_registry_is_gone() {
     let images = images!();
     let registry = Registry::start();
     let project = project(&put(&images, &registry, "fn-test"));
-    let mut node = Node::with_operator_and(&[]);
+    let mut node = Node::with_operator_and(&[&registry.setting()]);
     node.done(project.path(), &["deploy"]);
     assert_eq!(node.get("/test/web/f").status, 200);
     drop(registry);
@@ -66,7 +66,7 @@ fn a_deployed_version_keeps_its_image_when_the_tag_moves() {
     let registry = Registry::start();
     let reference = put(&images, &registry, "fn-test");
     let project = project(&reference);
-    let node = Node::with_operator_and(&[]);
+    let node = Node::with_operator_and(&[&registry.setting()]);
     node.done(project.path(), &["deploy"]);
     assert_eq!(node.get("/test/web/f").json()["env"]["CHANGED"], Value::Null);
     // Another image under the same name.
@@ -84,7 +84,7 @@ fn an_image_that_is_not_there_is_told_when_it_is_deployed() {
     let images = images!();
     let registry = Registry::start();
     put(&images, &registry, "fn-test");
-    let node = Node::with_operator_and(&[]);
+    let node = Node::with_operator_and(&[&registry.setting()]);
     for (image, reason) in [
         (format!("{}/me/nothing:1", registry.address()), "has no image"),
         (format!("{}/me/fn-test:2", registry.address()), "has no image"),
@@ -94,6 +94,17 @@ fn an_image_that_is_not_there_is_told_when_it_is_deployed() {
         assert!(!output.status.success(), "{image}");
         assert!(said(&output).contains(reason), "{image}: {}", said(&output));
     }
+}
+
+#[test]
+fn a_registry_of_the_nodes_machine_is_asked_only_if_it_is_listed() {
+    let images = images!();
+    let registry = Registry::start();
+    let project = project(&put(&images, &registry, "fn-test"));
+    let node = Node::with_operator_and(&[]);
+    let output = node.mu(project.path(), &["deploy"]).output().unwrap();
+    assert!(!output.status.success());
+    assert!(said(&output).contains("is at an address that is not public"), "{}", said(&output));
 }
 
 #[test]
@@ -125,7 +136,7 @@ fn what_fns_api_makes_is_pulled_and_called() {
     let images = images!();
     let registry = Registry::start();
     let image = put(&images, &registry, "fn-test");
-    let node = Node::with_operator_and(&[]);
+    let node = Node::with_operator_and(&[&registry.setting()]);
     let token = node.token();
     let made = |path: &str, what: Value| {
         let answer = node.ask(&token, "POST", path, what.to_string().as_bytes());

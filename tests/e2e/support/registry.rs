@@ -60,6 +60,11 @@ impl Registry {
         &self.address
     }
 
+    /// What a node is told with `--set` so that it asks a registry of its own machine.
+    pub(crate) fn setting(&self) -> String {
+        format!("containers.insecure_registries={}", self.address)
+    }
+
     /// What it answers to anybody.
     pub(crate) fn get(&self, path: &str) -> Answer {
         http::send(self.address.parse().unwrap(), "GET", path, &[], b"").unwrap()

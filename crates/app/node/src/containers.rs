@@ -35,7 +35,10 @@ pub async fn container_runtime(settings: &ContainersSettings, dir: &Path) -> Res
 pub(crate) struct Containers {
     env: Env,
     settings: ContainersSettings,
+    egress: EgressPolicy,
     dial: Arc<EgressDial>,
+    /// Whether images are named by others than who runs the node.
+    guards_registries: bool,
     data_dir: PathBuf,
     open: OnceCell<Open>,
 }
@@ -50,7 +53,15 @@ struct Open {
 impl Containers {
     /// Containers of a node with its data in this folder: nothing else uses what they leave there.
     pub(crate) fn new(env: Env, settings: ContainersSettings, egress: EgressPolicy, data_dir: PathBuf) -> Self {
-        Self { env, settings, dial: Arc::new(EgressDial::new(egress)), data_dir, open: OnceCell::new() }
+        let dial = Arc::new(EgressDial::new(egress));
+        Self { env, settings, egress, dial, guards_registries: false, data_dir, open: OnceCell::new() }
+    }
+
+    /// The same, where images are named by people who must not reach what the node may reach: registries that its
+    /// operator does not list are under the rules that functions are under.
+    pub(crate) fn with_guarded_registries(mut self) -> Self {
+        self.guards_registries = true;
+        self
     }
 
     /// Clears away what containers of a node left that was killed, and collects images until the node stops.
@@ -116,13 +127,18 @@ impl Containers {
     async fn registries(&self) -> Result<Registries, LoadError> {
         let mut registries = Registries::default();
         for path in &self.settings.credentials {
-            let text = tokio::fs::read_to_string(path).await.map_err(|error| LoadError::Container {
+            let failed = |error: &dyn fmt::Display| LoadError::Container {
                 reason: format!("reading the credentials of registries, {}: {error}", path.display()),
-            })?;
-            registries = registries.with_docker_config(&text)?;
+            };
+            let text = tokio::fs::read_to_string(path).await.map_err(|error| failed(&error))?;
+            registries = registries.with_docker_config(&text).map_err(|error| failed(&error))?;
         }
         for registry in &self.settings.insecure_registries {
             registries = registries.with_insecure(registry);
+        }
+        if self.guards_registries {
+            let egress = self.egress;
+            registries = registries.with_reach(move |address| egress.permits(address));
         }
         Ok(registries)
     }

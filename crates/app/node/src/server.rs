@@ -158,7 +158,7 @@ impl Server {
         let wasm = WasmEngine::start(env.clone(), &settings.wasm, http.clone())?;
         let containers =
             Containers::new(env.clone(), settings.containers.clone(), settings.egress, settings.data_dir.clone());
-        let containers = Arc::new(containers);
+        let containers = Arc::new(containers.with_guarded_registries());
         let receipts = Arc::new(Receipts::new(Arc::clone(&usage), metrics.clone()));
         let invoker = Arc::new(Invoker::new(Parts {
             env: env.clone(),

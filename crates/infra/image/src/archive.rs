@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use crate::config::ConfigFile;
 use crate::digest::Hashing;
-use crate::layer::{Entries, Kind, LayerError};
+use crate::layer::{Entries, GZIP, Kind, LayerError, shown};
 use crate::manifest::{Descriptor, Found, Manifest, OCI_MANIFEST, machine};
 use crate::store::ImageArchive;
 use crate::{Digest, ImageError, ImageLimits};
@@ -24,7 +24,6 @@ const ENTRIES_MAX: usize = 10_000;
 /// An index around an index is what some tools write.
 const DEPTH_MAX: usize = 3;
 const LINKS_MAX: usize = 8;
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// An archive with one image.
 pub(crate) struct Archive {
@@ -119,7 +118,7 @@ impl Contents {
             match Found::parse(&text).map_err(|reason| self.corrupt(reason))? {
                 Found::Manifest(manifest) => return Ok((text, manifest)),
                 Found::Index(index) => {
-                    let Some(manifest) = index.only().or_else(|| index.for_machine()) else {
+                    let Some(manifest) = index.for_machine() else {
                         return Err(wrong_machine(&self.name, index.offered()));
                     };
                     text = self.small(&manifest.digest, limits.manifest_bytes_max)?;
@@ -137,12 +136,15 @@ impl Contents {
             config: String,
             layers: Vec<String>,
         }
-        let unreadable = |error: serde_json::Error| self.corrupt(format!("its manifest cannot be read: {error}"));
+        let unreadable = |error: serde_json::Error| {
+            self.corrupt(format!("its manifest cannot be read: {}", shown(error.to_string().as_bytes())))
+        };
+        let lacks = |name: &str| self.corrupt(format!("it lacks {}", shown(name.as_bytes())));
         let saved: Vec<Saved> = serde_json::from_slice(text).map_err(unreadable)?;
         let [saved] = &*saved else {
             return Err(self.corrupt(format!("it has {} images, and has to have one", saved.len())));
         };
-        let config = self.entry(&saved.config).ok_or_else(|| self.corrupt(format!("it lacks {}", saved.config)))?;
+        let config = self.entry(&saved.config).ok_or_else(|| lacks(&saved.config))?;
         let config = self.in_memory(config, limits.config_bytes_max)?;
         let file: ConfigFile = serde_json::from_slice(&config).map_err(unreadable)?;
         let diff_ids = file.rootfs.diff_ids;
@@ -152,7 +154,7 @@ impl Contents {
         let mut layers = Vec::new();
         let mut named = HashMap::from([(Digest::of(&config), saved.config.clone())]);
         for (diff_id, path) in diff_ids.iter().zip(&saved.layers) {
-            let layer = self.entry(path).ok_or_else(|| self.corrupt(format!("it lacks {path}")))?;
+            let layer = self.entry(path).ok_or_else(|| lacks(path))?;
             layers.push(Descriptor::new("application/vnd.oci.image.layer.v1.tar", diff_id.clone(), layer.size()));
             named.insert(diff_id.clone(), path.clone());
         }

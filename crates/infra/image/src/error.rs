@@ -32,7 +32,8 @@ pub enum ImageError {
     },
     /// The registry lets us not read or write it (401, 403). Some say so of images that do not exist.
     #[error(
-        "{registry} denies access to `{image}` ({status}): correct its name, or provide credentials for {registry}"
+        "{registry} denies access to `{image}` ({status}): correct its name, or provide credentials for {registry} \
+         (a user and a password or access token: credential helpers and identity tokens are not used)"
     )]
     Denied {
         /// The image that was asked for.
@@ -51,6 +52,8 @@ pub enum ImageError {
         registry: String,
         /// The registry's status.
         status: u16,
+        /// How long to wait, if it said so.
+        retry_after: Option<Duration>,
         /// What it said.
         reason: String,
     },
@@ -63,6 +66,17 @@ pub enum ImageError {
         registry: String,
         /// What went wrong.
         reason: String,
+    },
+    /// The registry, or a place that it leads to, is where images are not fetched from.
+    #[error(
+        "`{image}` is not asked for: `{host}` is at an address that is not public, or is this machine, and is not \
+         among the registries that the operator lists (`containers.insecure_registries`, or in `containers.credentials`)"
+    )]
+    OutOfReach {
+        /// The image that was asked for.
+        image: String,
+        /// The host that is not asked.
+        host: String,
     },
     /// It took too long.
     #[error("`{image}` was not ready within {} s: try again, or allow more time for pulling images", .after.as_secs())]
@@ -122,6 +136,19 @@ pub enum ImageError {
         /// What is larger than what.
         what: String,
     },
+    /// The images of the node leave no room for it.
+    #[error(
+        "`{image}` was not fetched: with it, the images that are in use would take more than {bytes_max} bytes \
+         ({used_bytes} without it); remove functions that are not needed, or allow images more room"
+    )]
+    NoRoom {
+        /// The image.
+        image: String,
+        /// What those take that stay, in bytes.
+        used_bytes: u64,
+        /// What all may take, in bytes.
+        bytes_max: u64,
+    },
     /// The content is not what its name says, or cannot be read.
     #[error("`{image}` is corrupt: {reason}; build and push it again")]
     Corrupt {
@@ -157,6 +184,12 @@ impl ImageError {
             Self::Denied { status, .. } | Self::Refused { status, .. } => Some(*status),
             _ => None,
         }
+    }
+
+    /// Whether the disk is full.
+    pub(crate) fn is_full(&self) -> bool {
+        let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+        matches!(self, Self::Io { source, .. } if full.contains(&source.kind()))
     }
 
     /// For `map_err`: what was being done when the machine failed.

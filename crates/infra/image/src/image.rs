@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::Mutex;
 
+use crate::layer::shown;
 use crate::mount::Mount;
 use crate::store::{Form, Pin, Shared, blocking};
 use crate::stream::{ArchiveStream, piped};
@@ -80,7 +81,7 @@ impl Image {
         if volumes.is_empty() {
             return Ok(());
         }
-        Err(ImageError::Volumes { image: self.held.name.clone(), volumes: volumes.join(" ") })
+        Err(ImageError::Volumes { image: self.held.name.clone(), volumes: shown(volumes.join(" ").as_bytes()) })
     }
 
     /// Its root filesystem, mounted read-only; all containers of the image share the mount. Of stores of the form

@@ -19,7 +19,8 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 pub(crate) use budget::{Budget, Stop, Taken};
-pub(crate) use entries::{Entries, Kind};
+pub(crate) use decompress::GZIP;
+pub(crate) use entries::{Entries, Kind, shown};
 pub(crate) use remove::remove_tree;
 pub(crate) use tree::is_opaque;
 

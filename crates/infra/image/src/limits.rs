@@ -20,7 +20,9 @@ pub struct ImageLimits {
     pub config_bytes_max: u64,
     /// Layers of an image. Default: 128; overlayfs takes no more than 500.
     pub layers_max: usize,
-    /// All images together, after a collection; those in use stay whatever they take. Default: 20 GiB.
+    /// All images together, on a disk with blocks of 4 KiB: where one more does not fit, those go that nobody holds, and
+    /// if it still does not, it is not fetched. What is fetched may be larger unpacked, and exceeds this once. Default:
+    /// 20 GiB.
     pub store_bytes_max: u64,
     /// An image that has not been in use for longer is collected. Default: 7 days.
     pub unused_for_max: Duration,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Digest;
+use crate::layer::shown;
 
 pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -74,8 +75,8 @@ impl Descriptor {
 impl Found {
     /// Reads either; the reason is for people.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, String> {
-        let document: Document =
-            serde_json::from_slice(text).map_err(|error| format!("its manifest cannot be read: {error}"))?;
+        let document: Document = serde_json::from_slice(text)
+            .map_err(|error| format!("its manifest cannot be read: {}", shown(error.to_string().as_bytes())))?;
         match (document.schema_version, document.manifests, document.config, document.layers) {
             (1, ..) => {
                 Err("its manifest is of version 1, which registries do not make any more: push it again".to_owned())
@@ -89,9 +90,13 @@ impl Found {
 }
 
 impl Index {
-    /// The manifest for this machine.
+    /// The manifest for this machine, or the only one: tools write an index of one around an image, and leave out for
+    /// which machine it is. The image itself says that as well.
     pub(crate) fn for_machine(&self) -> Option<&Descriptor> {
-        self.for_platform(machine())
+        self.for_platform(machine()).or(match &*self.manifests {
+            [only] => Some(only),
+            _ => None,
+        })
     }
 
     /// What there is, for people.
@@ -100,18 +105,10 @@ impl Index {
         let platforms = self.manifests.iter().filter_map(|manifest| manifest.platform.as_ref());
         let offered: Vec<_> = platforms
             .filter(|platform| platform.os != "unknown")
-            .map(|platform| format!("{}/{}", platform.os, platform.architecture))
+            .map(|platform| shown(format!("{}/{}", platform.os, platform.architecture).as_bytes()))
             .take(SHOWN_MAX)
             .collect();
         if offered.is_empty() { "no machine".to_owned() } else { offered.join(", ") }
-    }
-
-    /// An index of one, as tools write it around an image, needs no platform.
-    pub(crate) fn only(&self) -> Option<&Descriptor> {
-        match &*self.manifests {
-            [only] => Some(only),
-            _ => None,
-        }
     }
 
     fn for_platform(&self, (os, architecture): (&str, &str)) -> Option<&Descriptor> {
@@ -208,6 +205,19 @@ mod tests {
             assert_eq!(index.for_platform(platform).map(|found| found.size), expected, "{platform:?}");
         }
         assert_eq!(index.offered(), "linux/amd64, linux/amd64, linux/arm64, linux/arm, windows/amd64");
+    }
+
+    #[test]
+    fn what_others_wrote_is_shown_short_and_harmless() {
+        let long = "\u{1b}[31m".repeat(1000);
+        let broken = serde_json::json!({"schemaVersion": long}).to_string();
+        let offered = serde_json::json!({"schemaVersion": 2, "manifests": [
+            {"digest": Digest::of(b""), "size": 1, "platform": {"os": long, "architecture": long}},
+        ]});
+        let Ok(Found::Index(index)) = Found::parse(offered.to_string().as_bytes()) else { panic!("it is an index") };
+        for shown in [Found::parse(broken.as_bytes()).expect_err("no version"), index.offered()] {
+            assert!(shown.len() < 2000 && !shown.contains('\u{1b}'), "{shown}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod answer;
 mod auth;
 mod client;
 mod download;
+mod reach;
 mod upload;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use tokio::sync::Mutex;
 
 pub(crate) use client::Clients;
+pub(crate) use reach::{Permits, Reach};
 
 use crate::manifest::{ACCEPTED, Descriptor};
 use crate::reference::DOCKER_HUB;
@@ -42,6 +44,7 @@ pub(crate) struct Registry {
     /// `https://host/v2/repository/`
     base: Url,
     credentials: Option<Arc<Credentials>>,
+    reach: Option<Reach>,
     /// The header that the registry was content with.
     authorization: Mutex<Option<HeaderValue>>,
 }
@@ -54,9 +57,11 @@ impl Registry {
         let base = Url::parse(&format!("{scheme}://{host}/v2/{}/", image.repository()));
         let base =
             base.map_err(|error| ImageError::Reference { text: image.to_string(), reason: error.to_string() })?;
-        let client = registries.clients().client(is_plain).await?;
-        let credentials = registries.credentials(image.registry());
-        Ok(Self { image: image.clone(), client, base, credentials, authorization: Mutex::default() })
+        let (is_listed, reach) = (registries.is_listed(image.registry()), registries.reach(image.registry()));
+        check_reach(image, reach.as_ref(), &base)?;
+        let client = registries.clients().client(is_plain, is_listed, reach.as_ref()).await?;
+        let credentials = registries.credentials(image.registry(), image.repository());
+        Ok(Self { image: image.clone(), client, base, credentials, reach, authorization: Mutex::default() })
     }
 
     /// A manifest or an index, by a tag or a digest.
@@ -133,12 +138,13 @@ impl Registry {
         A: Future<Output = Result<T, ImageError>>,
     {
         for pause in PAUSES {
-            match attempt().await {
-                Err(error @ ImageError::Unavailable { .. }) => {
-                    tracing::debug!(image = %self.image, %error, "will be tried again");
+            let attempted = attempt().await;
+            match attempted.as_ref().err().and_then(|error| answer::pause_after(error, pause)) {
+                Some(pause) => {
+                    tracing::debug!(image = %self.image, ?pause, "will be tried again");
                     tokio::time::sleep(pause).await;
                 }
-                other => return other,
+                None => return attempted,
             }
         }
         attempt().await
@@ -164,8 +170,13 @@ impl Registry {
     /// A place that the registry names: with TLS, unless the registry itself goes without.
     fn permitted(&self, url: Url) -> Result<Url, ImageError> {
         if url.scheme() == "https" || url.scheme() == "http" && self.base.scheme() == "http" {
+            check_reach(&self.image, self.reach.as_ref(), &url)?;
             return Ok(url);
         }
         Err(self.misbehaves("it leads to a place without TLS"))
     }
+}
+
+fn check_reach(image: &ImageRef, reach: Option<&Reach>, url: &Url) -> Result<(), ImageError> {
+    reach.map_or(Ok(()), |reach| reach.check(url)).map_err(|error| answer::out_of_reach(image, &error))
 }

@@ -29,8 +29,7 @@ use install::Source;
 pub(crate) use pins::Pin;
 use pins::Pins;
 
-/// Layers that are fetched and unpacked at the same time, of all images together: enough to be waiting for the network
-/// while the processor is busy.
+/// Layers that are fetched at the same time for one image, and that are unpacked at the same time for all of them.
 const LAYERS_AT_ONCE: usize = 4;
 
 /// The images of a node, in one directory. Cheap to clone.
@@ -94,7 +93,8 @@ pub(crate) struct Shared {
     attempts: Attempts,
     /// Those that somebody holds.
     held: Mutex<HashMap<Digest, Weak<Held>>>,
-    room: Semaphore,
+    room: Arc<Semaphore>,
+    collecting: Mutex<()>,
 }
 
 impl ImageStore {
@@ -112,7 +112,8 @@ impl ImageStore {
             pins: Pins::default(),
             attempts: Attempts::default(),
             held: Mutex::default(),
-            room: Semaphore::new(LAYERS_AT_ONCE),
+            room: Arc::new(Semaphore::new(LAYERS_AT_ONCE)),
+            collecting: Mutex::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -127,7 +128,7 @@ impl ImageStore {
         let wanted = reference.clone();
         let attempt = || async move {
             let name = wanted.to_string();
-            shared.in_time(&name, shared.pull(&wanted)).await
+            shared.in_time(&name, shared.in_room(|| shared.pull(&wanted))).await
         };
         self.shared.attempts.share(&self.shared.env, &reference.to_string(), attempt).await
     }
@@ -141,7 +142,8 @@ impl ImageStore {
         let archive = blocking(move || Archive::open(archive, &limits)).await?;
         let (name, text) = (archive.name().to_owned(), archive.text.clone());
         let source = Source::Archive(Arc::new(archive));
-        let held = self.shared.in_time(&name, self.shared.install(&name, text, source)).await?;
+        let install = || self.shared.install(&name, text.clone(), source.clone());
+        let held = self.shared.in_time(&name, self.shared.in_room(install)).await?;
         Ok(Image::new(held, None))
     }
 
@@ -157,9 +159,8 @@ impl ImageStore {
     /// # Errors
     /// When the directory cannot be read or written.
     pub async fn collect(&self) -> Result<Collected, ImageError> {
-        let shared = self.shared.clone();
-        shared.held().retain(|_, held| held.strong_count() > 0);
-        blocking(move || shared.collect().map_err(ImageError::io("images cannot be collected"))).await
+        self.shared.held().retain(|_, held| held.strong_count() > 0);
+        self.shared.collect_to(self.shared.limits.store_bytes_max).await
     }
 }
 
@@ -168,6 +169,26 @@ impl Shared {
         let after = self.limits.pull_timeout;
         let timed_out = |_| Err(ImageError::TimedOut { image: name.to_owned(), after });
         tokio::time::timeout(after, work).await.unwrap_or_else(timed_out)
+    }
+
+    /// Does what takes room on the disk. Where that is full, it is done once more without the images that nobody holds.
+    async fn in_room<T, W>(self: &Arc<Self>, work: impl Fn() -> W) -> Result<T, ImageError>
+    where
+        W: Future<Output = Result<T, ImageError>>,
+    {
+        match work().await {
+            Err(error) if error.is_full() => {
+                tracing::warn!(%error, "images that nobody holds are removed");
+                self.collect_to(0).await?;
+                work().await
+            }
+            other => other,
+        }
+    }
+
+    async fn collect_to(self: &Arc<Self>, bytes_max: u64) -> Result<Collected, ImageError> {
+        let shared = self.clone();
+        blocking(move || shared.collect(bytes_max).map_err(ImageError::io("images cannot be collected"))).await
     }
 
     async fn pull(self: &Arc<Self>, reference: &ImageRef) -> Result<Image, ImageError> {
@@ -180,9 +201,12 @@ impl Shared {
         let registry = Registry::of(reference, &self.registries).await?;
         let text = registry.manifest(reference.wanted(), self.limits.manifest_bytes_max).await?;
         let exact = reference.with_digest(Digest::of(&text));
+        let _pin;
         let manifest = match choose(&name, &text)? {
             None => text,
             Some(chosen) => {
+                // A collection spares indexes that lead to what is pinned.
+                _pin = self.pins.pin(&chosen);
                 let shared = self.clone();
                 let kept = move || shared.files.keep_index(&Digest::of(&text), &text);
                 blocking(move || kept().map_err(ImageError::io("an index cannot be kept"))).await?;

@@ -30,7 +30,8 @@ pub struct ContainersSettings {
     pub images: ImageLimits,
     /// Files with the credentials of registries, as `docker login` writes them; those of later ones count more.
     pub credentials: Vec<PathBuf>,
-    /// Registries that are asked by plain HTTP. Those on loopback are anyway.
+    /// Registries that are asked by plain HTTP. Those on loopback are anyway. `mu serve` asks none at an address that is
+    /// not public unless it is here, or there are credentials for it.
     pub insecure_registries: Vec<String>,
 }
 
@@ -202,7 +203,7 @@ pub(super) const KEYS: &[Key] = &[
         path: "containers.images_bytes_max",
         kind: size(MIB, 1024 * 1024 * GIB),
         default: Default::Is(|| bytes(images().store_bytes_max)),
-        about: "All images together; over it, those go that were not used for longest.",
+        about: "All images together; over it, those go that were not used for longest, and if those in use take it all, no other is fetched.",
     },
     Key {
         path: "containers.images_unused_for",
@@ -226,7 +227,7 @@ pub(super) const KEYS: &[Key] = &[
         path: "containers.insecure_registries",
         kind: Kind::List { item: &Kind::Text, max: 100 },
         default: Default::Is(|| Value::List(Vec::new())),
-        about: "Registries (`host:port`) that are asked by plain HTTP. Those on loopback are anyway.",
+        about: "Registries (`host:port`) that are asked by plain HTTP, as those on loopback are anyway. One at an address that is not public is asked only if it is here, if `containers.credentials` has an entry for it, or with `egress.allow: anywhere`.",
     },
 ];
 

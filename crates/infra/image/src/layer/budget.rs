@@ -23,6 +23,14 @@ pub(crate) struct Taken {
     pub(crate) files: u64,
 }
 
+impl Taken {
+    /// What it takes on a disk, where a file of one byte takes a block.
+    pub(crate) fn disk_bytes(self) -> u64 {
+        const DISK_BLOCK_BYTES: u64 = 4096;
+        self.bytes.saturating_add(self.files.saturating_mul(DISK_BLOCK_BYTES))
+    }
+}
+
 impl Budget {
     pub(crate) fn new(bytes_max: u64, files_max: u64) -> Self {
         Self { bytes: AtomicU64::new(bytes_max), files: AtomicU64::new(files_max), bytes_max, files_max }
@@ -72,7 +80,7 @@ impl<'a> Meter<'a> {
     }
 }
 
-/// Tells work on a thread of its own that nobody waits for it any more: when the last [`StopOnDrop`] is gone.
+/// Tells work on a thread of its own that nobody waits for it any more: as soon as a [`StopOnDrop`] is gone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stop(Arc<AtomicBool>);
 

@@ -5,7 +5,8 @@ use std::io::{self, BufReader, Cursor, Read};
 
 use super::{BUFFER_BYTES, LayerError};
 
-const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// How what gzip made begins.
+pub(crate) const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 pub(super) fn decompress<'a>(mut packed: impl Read + Send + 'a) -> Result<Box<dyn Read + Send + 'a>, LayerError> {

@@ -13,7 +13,9 @@ use super::LayerError;
 use super::extensions::{Extensions, NAME_BYTES_MAX, RECORDS_BYTES_MAX};
 use super::sparse::Sparse;
 
-const BLOCK_BYTES: u64 = 512;
+pub(super) const BLOCK_BYTES: usize = 512;
+/// With the NUL at the end.
+const LONG_NAME_BYTES_MAX: u64 = NAME_BYTES_MAX as u64 + 1;
 
 /// An entry; its content, if it is a file, is read from the [`Entries`] before the next one.
 #[derive(Debug)]
@@ -68,10 +70,10 @@ impl<R: Read> Entries<R> {
             let size = header.entry_size().map_err(|_| corrupt("a size"))?;
             match kind {
                 EntryType::GNULongName => {
-                    Extensions::long_name(&self.text(size, NAME_BYTES_MAX)?, &mut extensions.name);
+                    Extensions::long_name(&self.text(size, LONG_NAME_BYTES_MAX)?, &mut extensions.name);
                 }
                 EntryType::GNULongLink => {
-                    Extensions::long_name(&self.text(size, NAME_BYTES_MAX)?, &mut extensions.link);
+                    Extensions::long_name(&self.text(size, LONG_NAME_BYTES_MAX)?, &mut extensions.link);
                 }
                 EntryType::XHeader => {
                     let records = self.text(size, RECORDS_BYTES_MAX)?;
@@ -126,7 +128,8 @@ impl<R: Read> Entries<R> {
         }
         let id = |extended: Option<u64>, read: io::Result<u64>| {
             let id = extended.map_or(read, Ok).map_err(|_| corrupt("an owner"))?;
-            u32::try_from(id).map_err(|_| corrupt("an owner"))
+            // The largest number stands for nobody.
+            u32::try_from(id).ok().filter(|id| *id != u32::MAX).ok_or_else(|| corrupt("an owner"))
         };
         Ok(Entry {
             link: extensions.link.or_else(|| header.link_name_bytes().map(Cow::into_owned)).unwrap_or_default(),
@@ -192,7 +195,7 @@ impl<R: Read> Entries<R> {
         if size > i64::MAX as u64 {
             return Err(corrupt("a size"));
         }
-        (self.content_left, self.padding) = (size, size.wrapping_neg() % BLOCK_BYTES);
+        (self.content_left, self.padding) = (size, size.wrapping_neg() % BLOCK_BYTES as u64);
         Ok(())
     }
 
@@ -248,10 +251,10 @@ pub(super) fn cut_off(error: io::Error) -> LayerError {
     }
 }
 
-/// A name for people, cut to a reasonable length.
-pub(super) fn shown(name: &[u8]) -> String {
+/// What somebody else wrote, for people: cut to a reasonable length, and without what terminals obey.
+pub(crate) fn shown(text: &[u8]) -> String {
     const SHOWN_MAX: usize = 200;
-    String::from_utf8_lossy(&name[..name.len().min(SHOWN_MAX)]).escape_debug().to_string()
+    String::from_utf8_lossy(&text[..text.len().min(SHOWN_MAX)]).escape_debug().to_string()
 }
 
 fn corrupt(what: &str) -> LayerError {

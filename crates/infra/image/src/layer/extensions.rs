@@ -3,7 +3,7 @@
 use super::LayerError;
 
 /// A name is a path, and no path is longer.
-pub(super) const NAME_BYTES_MAX: u64 = 4096;
+pub(super) const NAME_BYTES_MAX: usize = 4095;
 /// Room for names and numbers; what else stands among them (extended attributes) is not used.
 pub(super) const RECORDS_BYTES_MAX: u64 = 1 << 20;
 
@@ -48,17 +48,23 @@ impl Extensions {
     }
 
     fn record(&mut self, key: &[u8], value: &[u8]) -> Result<(), LayerError> {
+        let name = || match value.len() {
+            0..=NAME_BYTES_MAX => Ok(Some(value.to_vec())),
+            _ => Err(LayerError::TooLarge(format!(
+                "a name in its extended headers is longer than {NAME_BYTES_MAX} bytes"
+            ))),
+        };
         let number = || number(value).ok_or_else(|| corrupt("a number in its extended headers"));
         match key {
-            b"path" => self.name = Some(value.to_vec()),
-            b"linkpath" => self.link = Some(value.to_vec()),
+            b"path" => self.name = name()?,
+            b"linkpath" => self.link = name()?,
             b"size" => self.size = Some(number()?),
             b"uid" => self.uid = Some(number()?),
             b"gid" => self.gid = Some(number()?),
             b"mtime" => self.mtime = Some(seconds(value).ok_or_else(|| corrupt("a time in its extended headers"))?),
             b"GNU.sparse.major" => self.sparse.major = Some(number()?),
             b"GNU.sparse.minor" => self.sparse.minor = Some(number()?),
-            b"GNU.sparse.name" => self.sparse.name = Some(value.to_vec()),
+            b"GNU.sparse.name" => self.sparse.name = name()?,
             b"GNU.sparse.realsize" => self.sparse.real_size = Some(number()?),
             b"GNU.sparse.map" | b"GNU.sparse.size" | b"GNU.sparse.numblocks" => self.sparse.is_older = true,
             _ => {}
@@ -100,6 +106,22 @@ mod tests {
         extensions.records(b"12 path=a/b\n13 size=1024\n20 mtime=1234567.89\n13 comment=x\n").unwrap();
         assert_eq!(extensions.name.as_deref(), Some(&b"a/b"[..]));
         assert_eq!((extensions.size, extensions.mtime), (Some(1024), Some(1_234_567)));
+    }
+
+    #[test]
+    fn names_in_records_are_bounded() {
+        for key in ["path", "linkpath", "GNU.sparse.name"] {
+            for (length, fits) in [(NAME_BYTES_MAX, true), (NAME_BYTES_MAX + 1, false)] {
+                // Four digits, a space, `=` and a line feed.
+                let whole = 4 + 3 + key.len() + length;
+                let record = format!("{whole} {key}={}\n", "x".repeat(length));
+                let read = Extensions::default().records(record.as_bytes());
+                assert!(
+                    if fits { read.is_ok() } else { matches!(read, Err(LayerError::TooLarge(_))) },
+                    "{key} {length}"
+                );
+            }
+        }
     }
 
     #[test]

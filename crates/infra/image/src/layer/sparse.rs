@@ -5,9 +5,9 @@ use std::io::Read;
 use tar::Header;
 
 use super::LayerError;
+use super::entries::BLOCK_BYTES;
 use super::extensions::{SparseRecords, number};
 
-const BLOCK_BYTES: usize = 512;
 /// More pieces than any tool makes of a file that belongs into an image.
 const SEGMENTS_MAX: usize = 1 << 16;
 

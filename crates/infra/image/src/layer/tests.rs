@@ -75,7 +75,7 @@ fn a_layer_becomes_a_directory() {
 fn hostile_layers_are_refused() {
     let long = "x".repeat(300);
     for (name, layer, says) in [
-        ("absolute", Tar::default().file("/etc/passwd", b"x"), "`/etc/passwd` has an absolute name"),
+        ("absolute and upward", Tar::default().file("/../secret", b"x"), "`/../secret` has `..` in its name"),
         ("upward", Tar::default().file("../secret", b"x"), "`../secret` has `..` in its name"),
         ("upward later", Tar::default().dir("a").file("a/../../secret", b"x"), "has `..` in its name"),
         ("through a link upward", Tar::default().symlink("a", "../..").dir("a/secret/"), ""),
@@ -87,7 +87,7 @@ fn hostile_layers_are_refused() {
         ("through a file", Tar::default().file("a", b"").file("a/b", b"x"), "`a`, which is no directory"),
         ("through a circle", Tar::default().symlink("a", "b").symlink("b", "a").file("a/c", b"x"), "in a circle"),
         ("hard link upward", Tar::default().hard_link("a", "../secret"), "has `..` in its name"),
-        ("hard link absolute", Tar::default().hard_link("a", "/etc/passwd"), "has an absolute name"),
+        ("hard link absolute", Tar::default().hard_link("a", "/etc/passwd"), "which is no file of its layer"),
         ("hard link to nothing", Tar::default().hard_link("a", "b"), "links to `b`, which is no file"),
         ("hard link to itself", Tar::default().file("a", b"").hard_link("a", "a"), "links to `a`, which is no file"),
         ("hard link to a directory", Tar::default().dir("d").hard_link("a", "d"), "links to `d`, which is no file"),
@@ -118,6 +118,22 @@ fn hostile_layers_are_refused() {
             (other, _) => panic!("{name}: {other:?}"),
         }
     }
+}
+
+/// As `ko` and Nix write them.
+#[test]
+fn absolute_names_are_those_of_the_container() {
+    let layer = Tar::default()
+        .dir("/")
+        .dir("/nix/store/")
+        .file("/nix/store/program", b"program")
+        .file("//ko-app/x", b"x")
+        .hard_link("/ko-app/y", "/ko-app/x")
+        .file("/ko-app/.wh..wh..note", b"");
+    let layer = unpacked(layer);
+    layer.result.as_ref().unwrap();
+    assert_eq!((layer.text("nix/store/program"), layer.text("ko-app/x")), ("program".into(), "x".into()));
+    assert_eq!(layer.text("ko-app/y"), "x");
 }
 
 #[test]
@@ -306,6 +322,7 @@ fn what_is_damaged_is_corrupt() {
         ("something else", b"<!doctype html>".repeat(100), "not a tar archive"),
         ("pieces that overlap", overlap, "overlap"),
         ("an old sparse format", Tar::default().records(&[("GNU.sparse.map", "0,1")]).file("a", b"").finish(), "older"),
+        ("nobody's", Tar::default().records(&[("uid", "4294967295")]).file("a", b"").finish(), "an owner in it"),
         ("an unknown type", Tar::default().entry(EntryType::new(b'V'), "a", "", 0, b"").finish(), "unknown type 'V'"),
     ] {
         let error = unpack_with(&layer, &Budget::new(1 << 20, 10)).result.expect_err(name);

@@ -17,10 +17,10 @@ use rustix::io::Errno;
 
 use super::budget::Meter;
 use super::entries::{Entry, cut_off, shown};
+use super::extensions::NAME_BYTES_MAX;
 use super::{LayerError, remove_tree};
 
 const PART_BYTES_MAX: usize = 255;
-const NAME_BYTES_MAX: usize = 4095;
 /// How overlayfs knows that a directory hides what is below it.
 const OPAQUE: &str = "trusted.overlay.opaque";
 /// Directories that no entry speaks of.
@@ -28,7 +28,8 @@ const DIRECTORY_MODE: u32 = 0o755;
 /// Permissions: not to become somebody else by running a file.
 const MODE_BITS: u32 = 0o1777;
 
-/// The name of an entry in parts, none of which leads upward.
+/// The name of an entry in parts, none of which leads upward. A slash in front means nothing: some tools write one, and
+/// mean the root of the container.
 pub(super) struct Name<'a> {
     parts: Vec<&'a [u8]>,
     whole: &'a [u8],
@@ -38,9 +39,7 @@ impl<'a> Name<'a> {
     pub(super) fn parse(whole: &'a [u8]) -> Result<Self, LayerError> {
         let parts: Vec<_> = whole.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b".")).collect();
         let name = Self { parts, whole };
-        let reason = if whole.starts_with(b"/") && !name.parts.is_empty() {
-            "has an absolute name"
-        } else if name.parts.contains(&&b".."[..]) {
+        let reason = if name.parts.contains(&&b".."[..]) {
             "has `..` in its name"
         } else if whole.contains(&0) {
             "has a NUL in its name"

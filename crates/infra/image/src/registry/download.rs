@@ -66,6 +66,27 @@ pub(super) async fn to_file(
         }
         Ok(hasher.finish())
     });
+    // However that ends, writing has ended before anybody begins anew: it is the same file, and the same place in it.
+    let received = receive(registry, blob, &mut response, sender).await;
+    let written = writing.await.map_err(std::io::Error::other).and_then(|written| written);
+    let digest = written.map_err(ImageError::io(action()))?;
+    let received = received?;
+    if received < blob.size {
+        return Err(registry.misbehaves(&format!("it sent {received} of {} bytes of a layer", blob.size)));
+    }
+    if received > blob.size || digest != blob.digest {
+        return Err(registry.wrong_content(&blob.digest));
+    }
+    Ok(())
+}
+
+/// Passes on what comes, up to the first piece too many, and answers how much came.
+async fn receive(
+    registry: &Registry,
+    blob: &Descriptor,
+    response: &mut Response,
+    sender: mpsc::Sender<Bytes>,
+) -> Result<u64, ImageError> {
     let mut received = 0;
     while let Some(piece) = answer::in_time(&registry.image, response.chunk()).await? {
         received += piece.len() as u64;
@@ -74,14 +95,5 @@ pub(super) async fn to_file(
             break;
         }
     }
-    drop(sender);
-    let written = writing.await.map_err(std::io::Error::other).and_then(|written| written);
-    let digest = written.map_err(ImageError::io(action()))?;
-    if received < blob.size {
-        return Err(registry.misbehaves(&format!("it sent {received} of {} bytes of a layer", blob.size)));
-    }
-    if received > blob.size || digest != blob.digest {
-        return Err(registry.wrong_content(&blob.digest));
-    }
-    Ok(())
+    Ok(received)
 }

@@ -56,7 +56,7 @@ async fn statuses_are_told_apart() {
         assert!(text.contains(says) && text.contains(&fake.reference("me/hello:1").to_string()), "{code}: {text}");
         assert_eq!(error.registry_status(), (400..500).contains(&code).then_some(code), "{error:?}");
         // What may pass is tried three times.
-        assert_eq!(fake.asked().len(), if code >= 500 || code == 304 { 3 } else { 1 }, "{code}");
+        assert_eq!(fake.asked().len(), if code >= 500 || matches!(code, 304 | 429) { 3 } else { 1 }, "{code}");
     }
 }
 
@@ -71,6 +71,19 @@ async fn what_fails_in_passing_is_tried_again() {
         (left > 0).then(|| if left == 2 { status(502) } else { Answer::Cut(100) })
     });
     assert_eq!(manifest(&fake).await.unwrap(), image.manifest);
+}
+
+#[tokio::test]
+async fn a_download_that_broke_off_leaves_nothing_in_the_next_one() {
+    let (fake, image) = (Fake::start().await, image());
+    fake.put("me/hello", "1", &image);
+    let layer = Descriptor::new("", Digest::of(&image.layers[0]), image.layers[0].len() as u64);
+    let is_first = std::sync::atomic::AtomicBool::new(true);
+    fake.misbehave(move |_| is_first.swap(false, std::sync::atomic::Ordering::Relaxed).then_some(Answer::Cut(5000)));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    registry(&fake).await.download(&layer, file.as_file()).await.unwrap();
+    assert_eq!(fake.asked().len(), 2);
+    assert_eq!(std::fs::read(file.path()).unwrap(), image.layers[0]);
 }
 
 #[tokio::test]
@@ -224,6 +237,55 @@ async fn credentials_stay_behind_when_content_is_elsewhere() {
     drop(elsewhere);
     let error = registry.small_blob(&config, LIMIT).await.expect_err("nobody is there");
     assert!(!format!("{error} {error:?}").contains("signature"), "{error:?}");
+}
+
+/// Whoever may name images does not reach this machine by that.
+#[tokio::test]
+async fn what_is_out_of_reach_is_not_asked() {
+    let (fake, elsewhere, image) = (Fake::start().await, Fake::start().await, image());
+    fake.put("me/hello", "1", &image);
+    let guarded = || Registries::default().with_reach(|address| !address.is_loopback());
+    let (port, address) = (fake.address.port(), fake.address.to_string());
+    for host in
+        [format!("localhost:{port}"), address.clone(), format!("[::1]:{port}"), format!("[::ffff:127.0.0.1]:{port}")]
+    {
+        let reference: ImageRef = format!("{host}/me/hello:1").parse().unwrap();
+        let guarded = Registries::default().with_reach(|address| !address.to_canonical().is_loopback());
+        let error = resolve(&reference, &guarded).await.expect_err("nothing there is asked");
+        assert!(matches!(error, ImageError::OutOfReach { .. }), "{error:?}");
+    }
+    assert!(fake.asked().is_empty());
+    // Another port of the same host is not listed.
+    for (listed, is_asked) in [(address.clone(), true), (format!("127.0.0.1:{}", elsewhere.address.port()), false)] {
+        let insecure = guarded().with_insecure(&listed);
+        assert_eq!(resolve(&fake.reference("me/hello:1"), &insecure).await.is_ok(), is_asked, "{listed}");
+        let known = guarded().with_credentials(&format!("{listed}/me"), "me".into(), "hunter2".into());
+        assert_eq!(resolve(&fake.reference("me/hello:1"), &known).await.is_ok(), is_asked, "{listed}");
+    }
+}
+
+#[tokio::test]
+async fn a_registry_leads_to_no_place_that_is_out_of_reach() {
+    let (fake, inside) = (Fake::start().await, Fake::start().await);
+    let port = inside.address.port();
+    // One that is listed, and by a name: addresses that are named like this machine are permitted.
+    let guarded =
+        Registries::default().with_reach(|address| !address.is_loopback()).with_insecure(&fake.address.to_string());
+    for place in ["localhost", "127.0.0.2", "[::1]"] {
+        for scheme in ["http", "https"] {
+            let location = format!("{scheme}://{place}:{port}/secret");
+            let challenge = format!("Bearer realm=\"{location}\"");
+            for answer in [(307, "location", location.clone()), (401, "www-authenticate", challenge)] {
+                let (status, name, value) = answer.clone();
+                fake.misbehave(move |_| Some(Answer::Status(status, vec![(name, value.clone())], String::new())));
+                let error = resolve(&fake.reference("me/hello:1"), &guarded).await.expect_err("it leads inward");
+                // It goes without TLS to itself alone.
+                let is_told = status == 401 || scheme == "https";
+                assert_eq!(matches!(error, ImageError::OutOfReach { .. }), is_told, "{answer:?}: {error:?}");
+            }
+        }
+    }
+    assert!(inside.asked().is_empty());
 }
 
 /// An archive in a file, as `push` takes it.

@@ -3,9 +3,10 @@
 use std::io;
 
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use reqwest::{Body, Response, StatusCode, Url};
+use tokio::sync::watch;
 
 use super::{Registry, answer};
 use crate::ImageError;
@@ -33,6 +34,8 @@ impl Registry {
         let mut place = self.place(&begun.await?, &uploads)?;
         place.query_pairs_mut().append_pair("digest", blob.digest.as_str());
         let is_here = self.is_same_host(&place);
+        let (moved, moves) = watch::channel(());
+        let content = content.inspect(move |_| moved.send_replace(()));
         let request = self.client.put(place);
         let request = request
             .header(CONTENT_TYPE, "application/octet-stream")
@@ -40,7 +43,7 @@ impl Registry {
             .body(Body::wrap_stream(content));
         // Where the registry sends elsewhere, that place says in its address who may.
         let request = if is_here { self.authorized(request).await } else { request };
-        let sent = request.send().await.map_err(|error| answer::failed(&self.image, &error))?;
+        let sent = answer::while_it_moves(&self.image, request.send(), moves).await?;
         self.expect_created(&answer::check(&self.image, sent).await?)
     }
 

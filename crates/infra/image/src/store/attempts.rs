@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mu_env::Env;
 use tokio::sync::watch;
@@ -23,30 +23,29 @@ impl Attempts {
         W: Future<Output = Result<Image, ImageError>> + Send + 'static,
     {
         let stopping = || ImageError::Stopping { image: name.to_owned() };
-        let mut outcome = {
-            let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            match running.get(name) {
-                Some(outcome) => outcome.clone(),
-                None => {
-                    let (sender, outcome) = watch::channel(None);
-                    running.insert(name.to_owned(), outcome.clone());
-                    let entry = Entry { attempts: self.clone(), name: name.to_owned() };
-                    let (work, shutdown, stopped) = (work(), env.tasks().shutdown().clone(), stopping());
-                    env.tasks().spawn(async move {
-                        let ended = tokio::select! {
-                            ended = work => ended,
-                            () = shutdown.requested() => Err(stopped),
-                        };
-                        // Who comes from now on begins another one.
-                        drop(entry);
-                        let _ = sender.send(Some(ended));
-                    });
-                    outcome
-                }
-            }
-        };
+        let (sender, begun) = watch::channel(None);
+        let mut outcome = self.lock().entry(name.to_owned()).or_insert_with(|| begun.clone()).clone();
+        // Not under the lock: a runtime that stops drops what is spawned at once, and the entry with it.
+        if outcome.same_channel(&begun) {
+            let entry = Entry { attempts: self.clone(), name: name.to_owned() };
+            let (work, shutdown, stopped) = (work(), env.tasks().shutdown().clone(), stopping());
+            env.tasks().spawn(async move {
+                let ended = tokio::select! {
+                    ended = work => ended,
+                    () = shutdown.requested() => Err(stopped),
+                };
+                // Who comes from now on begins another one.
+                drop(entry);
+                let _ = sender.send(Some(ended));
+            });
+        }
         // It is gone without an outcome when the runtime stops, or it panicked.
         outcome.wait_for(Option::is_some).await.ok().and_then(|ended| ended.clone()).unwrap_or_else(|| Err(stopping()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, watch::Receiver<Outcome>>> {
+        // Every change is one call, so a panic elsewhere leaves the map whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -58,6 +57,6 @@ struct Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.attempts.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+        self.attempts.lock().remove(&self.name);
     }
 }

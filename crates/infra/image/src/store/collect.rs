@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use mu_env::Timestamp;
@@ -21,17 +22,19 @@ struct Candidate {
 }
 
 impl Shared {
-    pub(super) fn collect(&self) -> io::Result<Collected> {
+    /// Removes what nobody holds and is old, and so much of the rest that it takes no more than `bytes_max`.
+    pub(super) fn collect(&self, bytes_max: u64) -> io::Result<Collected> {
+        // Two at once would take the same away.
+        let _alone = self.collecting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.pins.forget_unpinned();
         let images = self.files.list("images")?;
         let (candidates, broken) = self.candidates(images);
         let sizes = self.sizes()?;
-        let (unused_for_max, bytes_max) = (self.limits.unused_for_max, self.limits.store_bytes_max);
-        let chosen = choose(&candidates, &sizes, self.env.now(), unused_for_max, bytes_max);
+        let chosen = choose(&candidates, &sizes, self.env.now(), self.limits.unused_for_max, bytes_max);
         let mut collected = Collected::default();
-        let mut removed = Vec::new();
         for image in chosen.iter().chain(&broken) {
             if let Some(taken_out) = self.pins.unless_pinned(image, || self.files.take_out("images", image)) {
-                removed.push(taken_out?);
+                drop(taken_out?);
                 collected.images += 1;
             }
         }
@@ -42,7 +45,8 @@ impl Shared {
             let removal = || self.files.take_out("layers", layer);
             match (!used.contains(layer)).then(|| self.pins.unless_pinned(layer, removal)).flatten() {
                 Some(taken_out) => {
-                    removed.push(taken_out?);
+                    // The disk may be busy with it for a while.
+                    drop(taken_out?);
                     collected.bytes += bytes;
                 }
                 None => collected.left_bytes += bytes,
@@ -57,11 +61,9 @@ impl Shared {
                 left.iter().any(|candidate| candidate.image == image) || self.pins.is_pinned(&image)
             });
             if !is_used {
-                removed.push(self.files.take_out("indexes", &index)?);
+                drop(self.files.take_out("indexes", &index)?);
             }
         }
-        // The disk is busy with it for a while.
-        drop(removed);
         Ok(collected)
     }
 
@@ -96,9 +98,10 @@ impl Shared {
         }
     }
 
-    fn sizes(&self) -> io::Result<BTreeMap<Digest, u64>> {
+    /// What layers that are here take.
+    pub(super) fn sizes(&self) -> io::Result<BTreeMap<Digest, u64>> {
         let layers = self.files.list("layers")?.into_iter();
-        Ok(layers.map(|layer| (layer.clone(), self.files.layer(&layer).unwrap_or_default().bytes)).collect())
+        Ok(layers.map(|layer| (layer.clone(), self.files.layer(&layer).unwrap_or_default().disk_bytes())).collect())
     }
 }
 

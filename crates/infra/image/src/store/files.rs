@@ -12,8 +12,9 @@
 //!
 //! Things are made in `tmp` and renamed when they are complete and durable. So is what is removed, the other way.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -23,6 +24,7 @@ use rustix::fs::CWD;
 
 use super::Form;
 use crate::layer::{Taken, remove_tree};
+use crate::manifest::Found;
 use crate::{Digest, ImageError};
 
 const FOLDERS: [&str; 5] = ["images", "indexes", "layers", "mounts", "tmp"];
@@ -44,7 +46,9 @@ impl Files {
     /// Makes the directory if need be, and clears away what was left. Blocking.
     pub(super) fn open(dir: &Path, form: Form) -> Result<Self, ImageError> {
         let failed = || ImageError::io(format!("images cannot be kept in `{}`", dir.display()));
-        fs::create_dir_all(dir).map_err(failed())?;
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed())?;
+        // Files in layers have the owners and permissions of the image, which are not meant for users of this machine.
+        fs::set_permissions(dir, Permissions::from_mode(0o700)).map_err(failed())?;
         // Mounts are listed by names without links.
         let dir = dir.canonicalize().map_err(failed())?;
         let lock = File::options().create(true).truncate(false).write(true).open(dir.join("lock")).map_err(failed())?;
@@ -86,11 +90,13 @@ impl Files {
         Ok(())
     }
 
-    /// The manifest and the configuration of an image, if it is here.
+    /// The manifest and the configuration of an image, if it is here and whole.
     pub(crate) fn image(&self, digest: &Digest) -> Option<(Vec<u8>, Vec<u8>)> {
         let dir = self.path("images", digest);
         let manifest = fs::read(dir.join("manifest")).ok().filter(|text| Digest::of(text) == *digest)?;
-        Some((manifest, fs::read(dir.join("config")).ok()?))
+        let Ok(Found::Manifest(found)) = Found::parse(&manifest) else { return None };
+        let config = fs::read(dir.join("config")).ok().filter(|text| Digest::of(text) == found.config.digest)?;
+        Some((manifest, config))
     }
 
     pub(super) fn has_image(&self, digest: &Digest) -> bool {
@@ -183,9 +189,10 @@ impl Files {
 
     /// Takes something out of a folder, at once; it is gone when the answer is dropped, which may take a while.
     pub(super) fn take_out(&self, folder: &str, digest: &Digest) -> io::Result<Temporary> {
-        let temporary = self.temporary()?;
-        fs::rename(self.path(folder, digest), temporary.0.join("removed"))?;
-        Ok(temporary)
+        // Nothing is made for it: the disk may be full.
+        let path = self.dir.join("tmp").join(self.number());
+        fs::rename(self.path(folder, digest), &path)?;
+        Ok(Temporary(path))
     }
 
     fn keep(&self, temporary: &Temporary, folder: &str, digest: &Digest) -> io::Result<()> {

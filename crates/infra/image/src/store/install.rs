@@ -1,6 +1,6 @@
 //! From a manifest to an image that is here: what is missing of it is fetched, checked and kept.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -11,7 +11,7 @@ use super::{Form, LAYERS_AT_ONCE, Shared, blocking};
 use crate::archive::{Archive, Section, wrong_machine};
 use crate::config::ConfigFile;
 use crate::image::Held;
-use crate::layer::{Budget, Stop, Taken, unpack};
+use crate::layer::{Budget, Stop, Taken, shown, unpack};
 use crate::manifest::{Descriptor, Found, Manifest, is_layer, machine};
 use crate::registry::Registry;
 use crate::{Digest, ImageConfig, ImageError};
@@ -50,7 +50,7 @@ impl Shared {
         let digest = Digest::of(&manifest_text);
         // Others may be at the same image, by another name or from an archive.
         let pin = self.pins.pin(&digest);
-        let _turn = pin.turn.lock().await;
+        let turn = pin.turn.clone().lock_owned().await;
         if let Some(held) = self.find(name, &digest).await? {
             return Ok(held);
         }
@@ -58,6 +58,7 @@ impl Shared {
         let config_text = source.config(&manifest.config, self.limits.config_bytes_max).await?;
         let plan = self.plan(name, digest, &manifest, &config_text)?;
         let pins = self.pins_of(&plan);
+        self.make_room(&plan).await?;
         let budget = Arc::new(Budget::new(self.limits.image_bytes_max, self.limits.files_max));
         let different: HashSet<_> = plan.layers.iter().map(|layer| layer.kept.clone()).collect();
         let missing = different.iter().filter_map(|kept| plan.layers.iter().find(|layer| layer.kept == *kept));
@@ -67,11 +68,12 @@ impl Shared {
         let digest = plan.digest.clone();
         let shared = self.clone();
         blocking(move || {
+            let _until_it_is_kept = turn;
             let kept = shared.files.keep_image(&digest, &manifest_text, &config_text);
             kept.map_err(ImageError::io("an image cannot be kept"))
         })
         .await?;
-        Ok(self.hold(plan, pins, sizes.iter().map(|taken| taken.bytes).sum()))
+        Ok(self.hold(plan, pins, sizes.iter().map(|taken| taken.disk_bytes()).sum()))
     }
 
     /// An image that is here with all its layers.
@@ -85,7 +87,7 @@ impl Shared {
             let pins = shared.pins_of(&plan);
             let different: HashSet<_> = plan.layers.iter().map(|layer| &layer.kept).collect();
             let sizes: Option<Vec<_>> = different.into_iter().map(|kept| shared.files.layer(kept)).collect();
-            Ok(sizes.map(|sizes| shared.hold(plan, pins, sizes.iter().map(|taken| taken.bytes).sum())))
+            Ok(sizes.map(|sizes| shared.hold(plan, pins, sizes.iter().map(|taken| taken.disk_bytes()).sum())))
         })
         .await
     }
@@ -105,7 +107,7 @@ impl Shared {
         }
         for layer in &manifest.layers {
             if !is_layer(&layer.media_type) {
-                let reason = format!("`{}` is no layer of files that can be read", layer.media_type.escape_debug());
+                let reason = format!("`{}` is no layer of files that can be read", shown(layer.media_type.as_bytes()));
                 return Err(ImageError::Unsupported { image: image(), reason });
             }
             if layer.size > self.limits.layer_bytes_max {
@@ -121,12 +123,13 @@ impl Shared {
         if Digest::of(config) != manifest.config.digest {
             return Err(corrupt("its configuration is damaged".to_owned()));
         }
-        let file: ConfigFile = serde_json::from_slice(config)
-            .map_err(|error| corrupt(format!("its configuration cannot be read: {error}")))?;
+        let file: ConfigFile = serde_json::from_slice(config).map_err(|error| {
+            corrupt(format!("its configuration cannot be read: {}", shown(error.to_string().as_bytes())))
+        })?;
         let (os, architecture) = machine();
         let is_other = |found: &str, wanted| !found.is_empty() && found != wanted;
         if is_other(&file.os, os) || is_other(&file.architecture, architecture) {
-            return Err(wrong_machine(name, format!("{}/{}", file.os, file.architecture)));
+            return Err(wrong_machine(name, shown(format!("{}/{}", file.os, file.architecture).as_bytes())));
         }
         let diff_ids = &file.rootfs.diff_ids;
         if diff_ids.len() != manifest.layers.len() {
@@ -147,6 +150,26 @@ impl Shared {
     fn pins_of(&self, plan: &Plan) -> Vec<Pin> {
         let layers = plan.layers.iter().map(|layer| &layer.kept);
         [&plan.digest].into_iter().chain(layers).map(|digest| self.pins.pin(digest)).collect()
+    }
+
+    /// Sees to it that there is room for what is missing of an image, as far as that is known before it is unpacked.
+    async fn make_room(self: &Arc<Self>, plan: &Plan) -> Result<(), ImageError> {
+        let (shared, name) = (self.clone(), plan.name.clone());
+        let wanted: HashMap<_, _> = plan.layers.iter().map(|layer| (layer.kept.clone(), layer.packed.size)).collect();
+        blocking(move || {
+            let failed = || ImageError::io("images cannot be counted");
+            let here = shared.sizes().map_err(failed())?;
+            let missing = wanted.iter().filter(|(layer, _)| !here.contains_key(layer));
+            let missing: u64 = missing.map(|(_, bytes)| bytes).sum();
+            let bytes_max = shared.limits.store_bytes_max;
+            let is_enough = |used: u64| missing == 0 || used.saturating_add(missing) <= bytes_max;
+            if is_enough(here.values().sum()) {
+                return Ok(());
+            }
+            let used_bytes = shared.collect(bytes_max.saturating_sub(missing)).map_err(failed())?.left_bytes;
+            if is_enough(used_bytes) { Ok(()) } else { Err(ImageError::NoRoom { image: name, used_bytes, bytes_max }) }
+        })
+        .await
     }
 
     /// Hands out an image; those who hold the same one share it.
@@ -172,12 +195,11 @@ impl Shared {
         budget: &Arc<Budget>,
     ) -> Result<Taken, ImageError> {
         let pin = self.pins.pin(&layer.kept);
-        let _turn = pin.turn.lock().await;
+        let turn = pin.turn.clone().lock_owned().await;
         if let Some(taken) = self.files.layer(&layer.kept) {
             budget.take(taken).map_err(|error| error.of(name, &layer.diff_id))?;
             return Ok(taken);
         }
-        let _room = self.room.acquire().await;
         let failed = || ImageError::io(format!("a layer of `{name}` cannot be kept"));
         let temporary = self.files.temporary().map_err(failed())?;
         if let Source::Registry(registry) = source {
@@ -187,10 +209,14 @@ impl Shared {
             Source::Registry(_) => None,
             Source::Archive(archive) => Some(archive.clone()),
         };
+        // Not before it is here: a registry that is slow keeps no other image from being unpacked.
+        let room = self.room.clone().acquire_owned().await;
         let (shared, budget, name) = (self.clone(), budget.clone(), name.to_owned());
         let stop = Stop::default();
         let _waiting = stop.on_drop();
         blocking(move || {
+            // The thread may go on for a moment when nobody waits any more.
+            let _until_it_ends = (pin, turn, room);
             let taken = shared.make(&name, &layer, archive.as_deref(), &temporary, &budget, &stop)?;
             let kept = shared.files.keep_layer(&temporary, &layer.kept, taken);
             kept.map_err(ImageError::io(format!("a layer of `{name}` cannot be kept")))?;

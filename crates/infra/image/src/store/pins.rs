@@ -11,7 +11,7 @@ pub(crate) type Pin = Arc<Pinned>;
 #[derive(Debug, Default)]
 pub(crate) struct Pinned {
     /// Held by who makes it, so that others wait and find it made.
-    pub(super) turn: tokio::sync::Mutex<()>,
+    pub(super) turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The pins of a store.
@@ -40,6 +40,11 @@ impl Pins {
         Some(remove())
     }
 
+    /// Forgets those that nobody has any more.
+    pub(super) fn forget_unpinned(&self) {
+        self.lock().retain(|_, pin| pin.strong_count() > 0);
+    }
+
     pub(super) fn is_pinned(&self, digest: &Digest) -> bool {
         self.lock().get(digest).is_some_and(|pin| pin.strong_count() > 0)
     }
@@ -62,7 +67,11 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &second));
         drop(first);
         assert_eq!(pins.unless_pinned(&digest, || ()), None);
+        pins.forget_unpinned();
+        assert!(pins.is_pinned(&digest));
         drop(second);
+        pins.forget_unpinned();
+        assert!(pins.lock().is_empty());
         assert!(!pins.is_pinned(&digest));
         assert_eq!(pins.unless_pinned(&digest, || ()), Some(()));
     }

@@ -1,4 +1,8 @@
+mod indexes;
+mod room;
+
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,6 +12,9 @@ use mu_env::Timestamp;
 use super::*;
 use crate::registry::fake::{Answer, Fake, status};
 use crate::testing::{ImageSource, Tar, is_root_or_skipped};
+
+/// What a layer of one small file takes: its archive, and a block.
+const SMALL: u64 = 2048 + 4096;
 
 fn params(dir: &Path, form: Form) -> StoreParams {
     StoreParams {
@@ -45,7 +52,7 @@ async fn an_image_is_pulled_once() {
     assert_eq!((pulled.digest(), pulled.command().unwrap()), (&image.digest(), vec!["/bin/hello".to_owned()]));
     let exact = pulled.reference().unwrap().clone();
     assert_eq!(exact, tagged.with_digest(image.digest()));
-    assert_eq!(pulled.size_bytes(), 2 * 2048);
+    assert_eq!(pulled.size_bytes(), 2 * (SMALL + 4096), "directories take a block as well");
     assert_eq!(blobs_asked(&fake), 3);
     // A tag may have moved; nothing else is asked for.
     store.pull(&tagged).await.unwrap();
@@ -97,38 +104,17 @@ async fn images_share_layers() {
     let store = ImageStore::open(params(dir.path(), Form::Unpacked)).unwrap();
     let (one, two) = (fake.reference("me/first:1"), fake.reference("me/second:1"));
     let (one, two) = tokio::join!(store.pull(&one), store.pull(&two));
-    assert_eq!((one.unwrap().size_bytes(), two.unwrap().size_bytes()), (4096, 4096), "each layer counts once");
+    assert_eq!(
+        (one.unwrap().size_bytes(), two.unwrap().size_bytes()),
+        (2 * SMALL, 2 * SMALL),
+        "each layer counts once"
+    );
     assert_eq!(names(dir.path(), "layers"), 3);
     let layers = [&first.layers[0], &first.layers[1], &second.layers[1]].map(|layer| Digest::of(layer).to_string());
     let asked = fake.asked();
     for layer in layers {
         assert_eq!(asked.iter().filter(|asked| asked.path.ends_with(&layer)).count(), 1, "{layer}");
     }
-}
-
-#[tokio::test]
-async fn an_index_leads_to_the_image_for_this_machine() {
-    let (dir, fake, image) = (tempfile::tempdir().unwrap(), Fake::start().await, hello());
-    fake.put("me/hello", "only", &image);
-    let index = |architecture: &str| {
-        let other = serde_json::json!({"digest": Digest::of(b"other"), "size": 1, "platform": {"os": "linux", "architecture": "vax"}});
-        let platform = serde_json::json!({"os": "linux", "architecture": architecture});
-        let own = serde_json::json!({"digest": image.digest(), "size": image.manifest.len(), "platform": platform});
-        serde_json::json!({"schemaVersion": 2, "manifests": [other, own]}).to_string().into_bytes()
-    };
-    let good = index(crate::manifest::machine().1);
-    fake.put_content("/v2/me/hello/manifests/all", &good);
-    fake.put_content("/v2/me/hello/manifests/other", &index("pdp11"));
-    let store = ImageStore::open(params(dir.path(), Form::Unpacked)).unwrap();
-    let pulled = store.pull(&fake.reference("me/hello:all")).await.unwrap();
-    assert_eq!(pulled.digest(), &image.digest());
-    let exact = pulled.reference().unwrap().clone();
-    assert_eq!(exact.digest(), Some(&Digest::of(&good)), "the reference stays good for every machine");
-    fake.asked();
-    store.pull(&exact).await.unwrap();
-    assert_eq!(fake.asked().len(), 0, "the index is here as well");
-    let error = store.pull(&fake.reference("me/hello:other")).await.expect_err("it is for others");
-    assert!(error.to_string().contains("is for linux/vax, linux/pdp11, and this machine is linux/"), "{error}");
 }
 
 #[tokio::test]
@@ -197,6 +183,35 @@ async fn a_registry_that_is_silent_runs_into_the_time_limit() {
     let store = ImageStore::open(StoreParams { limits, ..params(dir.path(), Form::Unpacked) }).unwrap();
     let error = store.pull(&fake.reference("me/hello:1")).await.expect_err("nobody answers");
     assert!(matches!(error, ImageError::TimedOut { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_registry_that_is_slow_keeps_no_other_image_waiting() {
+    let (dir, slow, fake) = (tempfile::tempdir().unwrap(), Fake::start().await, Fake::start().await);
+    let many: Vec<_> = (0..2 * LAYERS_AT_ONCE).map(|at| layer("a", &at.to_string())).collect();
+    slow.put("me/slow", "1", &ImageSource::new(&many));
+    let configuration = Digest::of(&ImageSource::new(&many).config).to_string();
+    slow.misbehave(move |asked| {
+        let is_layer = asked.path.contains("/blobs/") && !asked.path.ends_with(&configuration);
+        is_layer.then_some(Answer::Silence)
+    });
+    fake.put("me/hello", "1", &hello());
+    let store = ImageStore::open(params(dir.path(), Form::Unpacked)).unwrap();
+    let (waiting, wanted) = (slow.reference("me/slow:1"), fake.reference("me/hello:1"));
+    let mut waiting = Box::pin(store.pull(&waiting));
+    assert!(futures_util::poll!(&mut waiting).is_pending());
+    let mut asked = 0;
+    // The manifest, the configuration, and as many layers as are fetched at once.
+    let all_wait = async {
+        while asked < 2 + LAYERS_AT_ONCE {
+            asked += slow.asked().len();
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), all_wait).await.expect("they are asked for");
+    let pulled = tokio::time::timeout(Duration::from_secs(60), store.pull(&wanted)).await;
+    pulled.expect("nobody is in the way").unwrap();
+    assert!(futures_util::poll!(&mut waiting).is_pending());
 }
 
 #[tokio::test]
@@ -324,10 +339,12 @@ async fn a_store_belongs_to_one_process_and_is_emptied_when_its_form_changes() {
     assert!(error.to_string().contains("another process uses it"), "{error}");
     store.load_archive(ImageArchive::Bytes(image.archive().into())).await.unwrap();
     drop(store);
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     for (form, images) in [(Form::Unpacked, 1), (Form::Packed, 0)] {
         fs::create_dir_all(dir.path().join("tmp/7/half/written")).unwrap();
         drop(ImageStore::open(params(dir.path(), form)).unwrap());
         assert_eq!(["images", "tmp"].map(|folder| names(dir.path(), folder)), [images, 0], "{form:?}");
+        assert_eq!(fs::metadata(dir.path()).unwrap().permissions().mode() & 0o777, 0o700, "nobody else's business");
     }
 }
 
@@ -338,7 +355,8 @@ async fn what_is_damaged_on_disk_is_fetched_again() {
     let store = ImageStore::open(params(dir.path(), Form::Unpacked)).unwrap();
     let exact = store.pull(&fake.reference("me/hello:1")).await.unwrap().reference().unwrap().clone();
     let layer = dir.path().join("layers").join(Digest::of(&layer("bin/hello", "base")).hex());
-    for damaged in [dir.path().join("images").join(image.digest().hex()).join("manifest"), layer.join("size")] {
+    let kept = dir.path().join("images").join(image.digest().hex());
+    for damaged in [kept.join("manifest"), kept.join("config"), layer.join("size")] {
         fs::write(&damaged, "").unwrap();
         store.pull(&exact).await.unwrap();
         assert_eq!(fs::read_to_string(layer.join("root/bin/hello")).unwrap(), "base", "{}", damaged.display());
@@ -359,7 +377,7 @@ async fn collecting_spares_what_is_held_and_what_others_share() {
     let store = ImageStore::open(at(10_000)).unwrap();
     let a = store.pull(&fake.reference("me/a:1")).await.unwrap();
     let b = store.pull(&fake.reference("me/b:1")).await.unwrap();
-    assert_eq!(store.collect().await.unwrap(), Collected { images: 0, bytes: 0, left_bytes: 3 * 2048 });
+    assert_eq!(store.collect().await.unwrap(), Collected { images: 0, bytes: 0, left_bytes: 3 * SMALL });
     let exact = a.reference().unwrap().clone();
     let other = b.digest().clone();
     drop((a, b, store));
@@ -368,7 +386,7 @@ async fn collecting_spares_what_is_held_and_what_others_share() {
     drop(store);
     let store = ImageStore::open(at(11_300)).unwrap();
     assert!(store.has(&other));
-    assert_eq!(store.collect().await.unwrap(), Collected { images: 1, bytes: 2048, left_bytes: 2 * 2048 });
+    assert_eq!(store.collect().await.unwrap(), Collected { images: 1, bytes: SMALL, left_bytes: 2 * SMALL });
     assert!(!store.has(&other) && store.has(exact.digest().unwrap()));
     drop(store);
     // Held, it stays however old it is; afterwards it goes.
@@ -378,7 +396,7 @@ async fn collecting_spares_what_is_held_and_what_others_share() {
     assert_eq!(store.collect().await.unwrap().images, 0);
     drop(held);
     store.shared.files.note_use(&images[0].digest(), Timestamp::from_micros(0));
-    assert_eq!(store.collect().await.unwrap(), Collected { images: 1, bytes: 2 * 2048, left_bytes: 0 });
+    assert_eq!(store.collect().await.unwrap(), Collected { images: 1, bytes: 2 * SMALL, left_bytes: 0 });
     assert_eq!(["images", "layers", "tmp"].map(|folder| names(dir.path(), folder)), [0, 0, 0]);
     fake.asked();
     store.pull(&exact).await.unwrap();
