@@ -2,7 +2,8 @@
 //!
 //! Left out is what reaches beyond the container or has been the way out of one before: mounts, namespaces, modules,
 //! `bpf`, `perf_event_open`, keys, `userfaultfd`, `io_uring`, other processes' memory, the clock, and the 32-bit calls of a
-//! 64-bit machine. Much of it takes capabilities that a container lacks anyway; a filter stands before mistakes of the kernel.
+//! 64-bit machine; and what draws on the whole machine: `sync`, and the kernel's asynchronous input and output, of which all
+//! programs share one number. Much of it takes capabilities that a container lacks anyway; a filter stands before mistakes of the kernel.
 //!
 //! The JSON is both that of the OCI's runtime specification and that of a Docker daemon's `seccomp=` option.
 
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 /// `EPERM`, for what is refused.
 const REFUSED: u32 = 1;
 
-/// `ENOSYS`, for what the C library asks for first and does without when the kernel is too old for it.
+/// `ENOSYS`, for what programs ask for first and do without when the kernel has none of it.
 const MISSING: u32 = 38;
 
 /// `CLONE_NEWNS`, `NEWCGROUP`, `NEWUTS`, `NEWIPC`, `NEWUSER`, `NEWPID` and `NEWNET`.
@@ -28,7 +29,7 @@ const PERSONALITIES: [u64; 5] = [0x0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 pub(crate) fn profile() -> Value {
     let mut syscalls = vec![
         json!({ "names": ALLOWED, "action": "SCMP_ACT_ALLOW" }),
-        json!({ "names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": MISSING }),
+        json!({ "names": ["clone3", "io_setup"], "action": "SCMP_ACT_ERRNO", "errnoRet": MISSING }),
         json!({ "names": ["clone"], "action": "SCMP_ACT_ALLOW",
             "args": [{ "index": 0, "value": NEW_NAMESPACES, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ" }] }),
     ];
@@ -58,7 +59,7 @@ const ARCHITECTURE: &str = "SCMP_ARCH_RISCV64";
 const ALLOWED: &[&str] = &[
     // Files by descriptor.
     "read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "preadv2", "pwritev2", "lseek",
-    "close", "close_range", "dup", "dup2", "dup3", "fcntl", "flock", "ioctl", "fsync", "fdatasync", "sync", "syncfs",
+    "close", "close_range", "dup", "dup2", "dup3", "fcntl", "flock", "ioctl", "fsync", "fdatasync", "syncfs",
     "sync_file_range", "ftruncate", "fallocate", "fadvise64", "readahead", "sendfile", "copy_file_range", "splice", "tee",
     "vmsplice", "pipe", "pipe2", "getdents", "getdents64", "memfd_create", "cachestat",
     // Files by name. Making devices takes a capability; making pipes is the same call.
@@ -72,7 +73,6 @@ const ALLOWED: &[&str] = &[
     // Waiting.
     "poll", "ppoll", "select", "pselect6", "epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait",
     "epoll_pwait2", "eventfd", "eventfd2", "signalfd", "signalfd4", "timerfd_create", "timerfd_settime", "timerfd_gettime",
-    "io_setup", "io_destroy", "io_submit", "io_cancel", "io_getevents", "io_pgetevents",
     // Memory.
     "brk", "mmap", "munmap", "mremap", "mprotect", "madvise", "process_madvise", "msync", "mincore", "mlock", "mlock2",
     "munlock", "mlockall", "munlockall", "remap_file_pages", "membarrier", "pkey_alloc", "pkey_free", "pkey_mprotect",

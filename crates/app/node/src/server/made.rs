@@ -147,6 +147,8 @@ fn not_loaded(error: &DeployError) -> RegionError {
             ImageError::NotFound { .. } => call(404, "image_not_found"),
             ImageError::Denied { status, .. } | ImageError::Refused { status, .. } => call(*status, "image_refused"),
             ImageError::Volumes { .. } => call(400, "image_has_volumes"),
+            ImageError::OutOfReach { .. } => call(403, "image_out_of_reach"),
+            ImageError::NoRoom { .. } => call(503, "image_without_room"),
             _ => call(502, "image_unusable"),
         },
         LoadError::Container { .. } => call(501, "unsupported"),

@@ -134,14 +134,17 @@ impl Connection {
         }
     }
 
-    /// What ended the connection, which is known to what drives it.
+    /// What ended the connection.
     async fn ended(&mut self, error: &hyper::Error) -> Broken {
         if !error.is_canceled() {
             let broken = broken(error);
             return if matches!(broken, Broken::Closed) && self.has_unread() { Broken::Unread } else { broken };
         }
-        match (&mut self.driver).await {
-            Ok(Err(end)) if io_kind(&end).is_none() && !end.is_incomplete_message() => {
+        // The request was not begun to be sent. What kept it from that is told with it, or to what drives the connection.
+        let told = error.source().and_then(|source| source.downcast_ref::<hyper::Error>());
+        let driven = if told.is_none() { (&mut self.driver).await.ok() } else { None };
+        match told.or(driven.as_ref().and_then(|driven| driven.as_ref().err())) {
+            Some(end) if io_kind(end).is_none() && !end.is_incomplete_message() => {
                 Broken::Answer(Failure::InvalidResponse(format!("what is not HTTP: {end}")))
             }
             _ => Broken::Unread,
