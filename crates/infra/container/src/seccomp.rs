@@ -3,7 +3,8 @@
 //! Left out is what reaches beyond the container or has been the way out of one before: mounts, namespaces, modules,
 //! `bpf`, `perf_event_open`, keys, `userfaultfd`, `io_uring`, other processes' memory, the clock, and the 32-bit calls of a
 //! 64-bit machine; and what draws on the whole machine: `sync`, and the kernel's asynchronous input and output, of which all
-//! programs share one number. Much of it takes capabilities that a container lacks anyway; a filter stands before mistakes of the kernel.
+//! programs share one number. Much of it takes capabilities that a container lacks anyway; a filter stands before mistakes
+//! of the kernel.
 //!
 //! The JSON is both that of the OCI's runtime specification and that of a Docker daemon's `seccomp=` option.
 
