@@ -7,7 +7,8 @@ use mu_stack::func::{App, AppFile, AppFunction, FuncFile, FuncLimits, Part, bump
 fuzz_target!(|bytes: &[u8]| {
     let app = AppFile::parse("app.yaml", bytes).ok();
     if let Ok(file) = FuncFile::parse("func.yaml", bytes) {
-        let function = AppFunction { folder: "a".to_owned(), file_name: "func.yaml".to_owned(), file };
+        let (folder, file_name) = ("a".to_owned(), "func.yaml".to_owned());
+        let function = AppFunction { folder, file_name, file, has_dockerfile: bytes.len() % 2 == 0 };
         let _ = App::new(app.as_ref(), "app", &[function], FuncLimits::default());
     }
     if let Ok(text) = str::from_utf8(bytes)
