@@ -9,9 +9,6 @@ use mu_image::Form;
 
 use crate::settings::{ContainersSettings, RunnerChoice};
 
-/// What to do where nothing runs containers.
-const WHAT_CONTAINERS_NEED: &str = "Install crun or runc and run the node as root, or start Docker or Podman";
-
 /// The runner that the settings choose, and what it needs of images. What does not work is told with all its reasons.
 pub(super) async fn start(
     settings: &ContainersSettings,
@@ -27,7 +24,10 @@ pub(super) async fn start(
         RunnerChoice::Auto => match oci(settings, dir, env, None).await {
             Ok(started) => Ok(started),
             Err(without) => docker(settings, dir, env, None).await.map_err(|daemon| {
-                format!("this machine runs no containers: {without}; {daemon}. {WHAT_CONTAINERS_NEED}")
+                format!(
+                    "this machine runs no containers: {without}; {daemon}. Install crun or runc and run the node as \
+                     root, or start Docker or Podman"
+                )
             }),
         },
     }

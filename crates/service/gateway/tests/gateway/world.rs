@@ -110,6 +110,8 @@ pub(crate) const OWN_CORS: [(&str, &str); 6] = [
 ];
 
 pub(crate) const STACK: StackId = StackId::new([7; 32]);
+/// Another with the same manifest.
+pub(crate) const TWIN: StackId = StackId::new([8; 32]);
 pub(crate) const KIOSK: StackId = StackId::new([6; 32]);
 
 pub(crate) struct World {
@@ -225,7 +227,7 @@ impl World {
 
     /// Deploys the same stack once more, under another id.
     pub(crate) async fn deploy_twin(&self) {
-        deploy(&self.invoker, StackId::new([8; 32]), MANIFEST).await;
+        deploy(&self.invoker, TWIN, MANIFEST).await;
     }
 
     /// Asks one request without a body over HTTP/1.
@@ -248,8 +250,10 @@ pub(crate) fn hits(metrics: &Metrics, limit: Limit) -> u64 {
     text.lines().find_map(|candidate| candidate.strip_prefix(&line)).unwrap().parse().unwrap()
 }
 
-async fn deploy(invoker: &Invoker, id: StackId, manifest: &str) -> Arc<Deployment> {
-    let stack = Manifest::parse("mu.yaml", manifest.as_bytes()).expect("the test's manifest is valid").deployed_stack();
+/// Serves the stack of a manifest.
+pub(crate) async fn deploy(invoker: &Invoker, id: StackId, manifest: &str) -> Arc<Deployment> {
+    let manifest = Manifest::parse("mu.yaml", manifest.as_bytes()).unwrap_or_else(|report| panic!("{report}"));
+    let stack = manifest.deployed_stack();
     let artifacts = stack.functions().map(|function| (function.name.clone(), Artifact::from_bytes("code"))).collect();
     invoker
         .deploy(DeployParams {

@@ -9,18 +9,18 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use mu_db::{MemKv, MuDb};
 use mu_env::Env;
 use mu_gateway::{Gateway, GatewayConfig, GatewayPorts};
-use mu_invoke::{Cause, DeployParams, Deployment, InvokeConfig, Invoker, Parts, Ports, Receipt, ReceiptSink, Secrets};
+use mu_invoke::{Cause, Deployment, InvokeConfig, Invoker, Parts, Ports, Receipt, ReceiptSink};
 use mu_runtime::{
-    Artifact, Call, Engine, ExecutionUsage, Failure, LoadError, LoadParams, Outcome, Program, Ran, Response, Services,
+    Call, Engine, ExecutionUsage, Failure, LoadError, LoadParams, Outcome, Program, Ran, Response, Services,
     collect_body, full_body,
 };
-use mu_stack::{Manifest, StackId};
+use mu_stack::StackId;
 use mu_storage::{Boxes, MemBlobs, RootKey};
 use mu_telemetry::{LogRecord, LogSink, Metrics};
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
-use crate::world::metrics;
+use crate::world::{STACK, TWIN, deploy, metrics};
 
 pub(crate) const MANIFEST: &str = "
 name: shop
@@ -114,7 +114,7 @@ impl World {
             ports: Ports::default(),
             config: invoke_config,
         }));
-        let deployment = deploy(&invoker, 7, MANIFEST).await;
+        let deployment = deploy(&invoker, STACK, MANIFEST).await;
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let metrics = metrics();
         let ports = GatewayPorts { metrics: Some(metrics.clone()), ..GatewayPorts::default() };
@@ -127,12 +127,12 @@ impl World {
 
     /// Replaces the stack by another version of it.
     pub(crate) async fn deploy(&self, manifest: &str) {
-        deploy(&self.invoker, 7, manifest).await;
+        deploy(&self.invoker, STACK, manifest).await;
     }
 
     /// Deploys the same stack once more, under another id.
     pub(crate) async fn deploy_twin(&self) -> StackId {
-        deploy(&self.invoker, 8, MANIFEST).await.id()
+        deploy(&self.invoker, TWIN, MANIFEST).await.id()
     }
 
     /// The next event that the handler sees.
@@ -148,24 +148,6 @@ impl World {
     pub(crate) async fn has_no_event(&self) -> bool {
         self.events.lock().await.try_recv().is_err()
     }
-}
-
-async fn deploy(invoker: &Invoker, id: u8, manifest: &str) -> Arc<Deployment> {
-    let stack = Manifest::parse("mu.yaml", manifest.as_bytes()).unwrap_or_else(|report| panic!("{report}"));
-    let stack = stack.deployed_stack();
-    let artifacts = stack.functions().map(|function| (function.name.clone(), Artifact::from_bytes("code"))).collect();
-    invoker
-        .deploy(DeployParams {
-            id: StackId::new([id; 32]),
-            version: 1,
-            owner: None,
-            stack,
-            artifacts,
-            secrets: Secrets::default(),
-            function_id: None,
-        })
-        .await
-        .unwrap()
 }
 
 struct Handlers {
